@@ -40,6 +40,8 @@ from cnnviz.network.confusion import Classification
 from cnnviz.network.evaluation import Evaluation, evaluate
 from cnnviz.network.mistakes import SURE, Mistake, mistakes
 from cnnviz.network.opened_network import OpenedNetwork
+from cnnviz.receipts.one_weight import first_step as training_step
+from cnnviz.receipts.one_weight import nudged_loss
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, ReceptiveFields, check_field
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import BUNDLED, asset
@@ -50,8 +52,9 @@ from cnnviz.stage.stage_state import entry_of
 from cnnviz.teaching.public_names import drawn_by, public_names
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
-from cnnviz.training.epoch_predictions import read_predictions
-from cnnviz.training.history import read_history
+from cnnviz.training.epoch_predictions import read_predictions, shares_over_epochs
+from cnnviz.training.history import TrainingHistory, read_history
+from cnnviz.training.trainer import TrainingStep
 
 Answer = TypeVar("Answer")
 
@@ -142,6 +145,38 @@ def network_at(model: str, epoch: int) -> cnnviz.Network:
     """The network as it was after an epoch."""
     history = kept(read_history, model)
     return network(model).with_weights(history.weights_after(epoch) if history else {})
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def answers_over_epochs(name: str, digit: Digit) -> np.ndarray:
+    """What the network of a recorded run says of a digit after each epoch whose weights were kept."""
+    return shares_over_epochs(network(name.partition(".")[0]), recorded_run(name), digit.image)
+
+
+def recorded_run(name: str) -> TrainingHistory:
+    """A recorded run that is there."""
+    history = kept(read_history, name)
+    assert history is not None
+    return history
+
+
+LEARNED_FROM = 8
+"""Training images of a batch whose step is looked at."""
+
+
+@st.cache_resource(show_spinner=False, max_entries=12)
+def first_step(model: str, rate: float) -> TrainingStep:
+    """One step of gradient descent on the first training images, with the weights before training."""
+    (images, labels), _ = cnnviz.load_mnist()
+    return training_step(network_at(model, 0), images[:LEARNED_FROM], labels[:LEARNED_FROM], rate)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def nudged(model: str, weight: str, at: tuple[int, ...], by: float) -> float:
+    """The mean loss of the same images with one weight changed."""
+    (images, labels), _ = cnnviz.load_mnist()
+    batch = images[:LEARNED_FROM], labels[:LEARNED_FROM]
+    return nudged_loss(network_at(model, 0), *batch, weight, at, by)
 
 
 @st.cache_resource(show_spinner="Looking for mistakes among 10,000 test digits")

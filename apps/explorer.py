@@ -27,14 +27,16 @@ import turns  # noqa: E402
 from cnnviz.stage.incoming import guard  # noqa: E402
 
 guard()
-st.set_page_config(page_title="cnnviz", page_icon="🔍", layout="wide")
+st.set_page_config(page_title="cnnviz", page_icon="🔍")
 st.html(_HERE / "style.css")
 parts = navigation.parts()
 page = st.navigation(parts, position="hidden")
-with turns.taken():
+if not surroundings.look_around():
+    # Drawn before the style sheet is there and the width is known, it would move, and be drawn twice.
+    st.stop()
+st.session_state["lesson"] = navigation.name_of(page)
+with turns.taken(), st.container(key="page-wide" if navigation.has_stage(page) else "page"):
     state.begin()
-    surroundings.look_around()
-    st.session_state["lesson"] = navigation.name_of(page)
     st.title(page.title, anchor=False)
     header.show()
     glossary_words.begin()

@@ -116,7 +116,7 @@ def chosen() -> Current:
     return here
 
 
-def current(*, saved: bool = False) -> Current:
+def current(*, saved: bool = False, what: str = "This page shows") -> Current:
     """What the header shows, for a page to draw; `saved` for one that is about training or sets of images.
 
     Where the network that is open lacks what the page's lesson needs, it is mnist_14k, which is said.
@@ -124,7 +124,7 @@ def current(*, saved: bool = False) -> Current:
     here, lesson = chosen(), st.session_state["lesson"]
     if here.opened is not None:
         given_up = (here.model, lesson) in _given_up()
-        here = instead_of(here, "all that it needs" if given_up else lack_of(lesson, here.network))
+        here = instead_of(here, "all that it needs" if given_up else lack_of(lesson, here.network), what)
     if here.changes:
         with (
             st.session_state["changed line"],
@@ -192,6 +192,7 @@ def show() -> None:
     kept_answers.take_up_hiding()
     with chrome.row("header"):
         card = st.empty()
+        card.html('<div class="card"></div>')  # It keeps its place until it is known what stands on it.
         picker = chrome.row("picker", gap="small", width="content")
         own = opened.here()
         with chrome.row("network", gap="small", width="content"):

@@ -14,18 +14,20 @@ from cnnviz.teaching.lesson_needs import lack_for
 from cnnviz.teaching.lessons import LESSONS
 
 
-def begin(name: str, *, opens: bool = True) -> header.Current:
+def begin(name: str, *, opens: bool = True, saved: bool = False) -> header.Current:
     """The stage, which offers the lesson's walk and opens with it; then what the rest of the page shows.
 
-    A network that somebody has open and that the walk does not suit gives way to mnist_14k, which is said.
+    A network that somebody has open gives way to mnist_14k, which is said, on the whole page where the walk
+    does not suit it, and else below the stage where it lacks what the rest needs. `saved` is for a page
+    whose parts are about the saved network; the stage has the learner's weights.
     """
     here, walk = header.chosen(), walk_of(LESSONS[name])
-    if here.opened is not None and walk is not None and opens:
-        here = header.instead_of(here, lack_for(walk, here.run), "The stage shows")
-    here.live_view(
+    lack = lack_for(walk, here.run) if here.opened is not None and walk is not None and opens else ""
+    shown = header.instead_of(here, lack)
+    shown.live_view(
         choose=choose_shown, change=header.change, walks=[walk] if walk else [], walk=walk if opens else None
     )
-    return header.current()
+    return shown if lack else header.current(saved=saved, what="What follows shows")
 
 
 def closer(name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, ...] = ()) -> None:

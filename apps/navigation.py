@@ -9,6 +9,7 @@ from typing import Any
 import state
 import streamlit as st
 
+from cnnviz.teaching.course import walk_of
 from cnnviz.teaching.lessons import LESSONS
 
 REFERENCE = {"glossary": "Glossary", "in_python": "In Python"}
@@ -32,6 +33,12 @@ def lessons() -> dict[str, Any]:
 def name_of(page: Any) -> str:
     """The name of a page's file: a lesson's name."""
     return page.url_path or next(iter(LESSONS))
+
+
+def has_stage(page: Any) -> bool:
+    """Whether a page begins with the stage: a lesson that has a walk on it."""
+    lesson = LESSONS.get(name_of(page))
+    return lesson is not None and walk_of(lesson) is not None
 
 
 def carried() -> dict[str, str]:

@@ -16,7 +16,8 @@ from cnnviz.teaching.questions import Choice, Question
 def ask(*questions: Question) -> None:
     """Questions about what the page shows; an answer is judged at once, without a run of the whole page."""
     st.header("Before you go on" if len(questions) > 1 else "A question", anchor=False)
-    answered = [_ask(question) for question in questions]
+    with st.container(key="questions"):
+        answered = [_ask(question) for question in questions]
     kept_answers.show()
     # The ticks are outside of this fragment.
     if (all(answered) and kept_answers.note_done()) or kept_answers.just_deleted():

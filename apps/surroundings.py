@@ -19,18 +19,24 @@ def surroundings() -> dict[str, Any]:
     return st.session_state.get("surroundings", {"width": WIDTHS[-1], "theme": "light"})
 
 
-def look_around() -> None:
-    """Ask the browser; a different answer than last time comes with a rerun."""
-    around = surroundings()
-    if "surroundings" not in st.session_state and st.context.theme.type in ("light", "dark"):
-        around = {**around, "theme": st.context.theme.type}
+def look_around() -> bool:
+    """Ask the browser, whose answer comes with a rerun; whether it has answered, this time or before."""
+    around, known = surroundings(), "surroundings" in st.session_state
     answer = _SURROUNDINGS(
         key="surroundings.component",
-        data={"width": around["width"], "dark": around["theme"] == "dark", "widths": list(WIDTHS)},
+        data={
+            "width": around["width"] if known else 0,
+            "dark": around["theme"] == "dark",
+            "widths": list(WIDTHS),
+        },
         on_told_change=lambda: None,
     )
     told = getattr(answer, "told", None)
+    # A test without a browser has no theme, and nobody to ask.
+    if not known and not isinstance(told, Mapping) and st.context.theme.type is not None:
+        return False
     if isinstance(told, Mapping):
         width, dark = told.get("width"), told.get("dark")
         around = {"width": width if width in WIDTHS else WIDTHS[-1], "theme": "dark" if dark else "light"}
     st.session_state["surroundings"] = around
+    return True

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import cached
 import chrome
+import epoch_player
 import header
+import lesson
 import numpy as np
 import question_widget
 import snippets
 import state
 import streamlit as st
 from chosen_digit import choose_test_digit, test_digits
+from glossary_words import explained
 from plain import plain
 
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import minus, number, percent
+from cnnviz.numbers import counted, minus, number
 from cnnviz.teaching.questions import epochs as questions
 from cnnviz.training.epoch_predictions import EpochPredictions, Flip, read_predictions
 from cnnviz.training.history import TrainingHistory, read_history, read_selection
+from cnnviz.training.learning_curves import MEASURES, error_of_difference, learning_curves
 from cnnviz.training.selection import read_selections
 
 # How many digits are drawn of each kind, and listed of all. (A string here would be put on the page.)
@@ -28,13 +33,67 @@ DRAWN, LISTED = 6, 100
 SCALES = {"accuracy": "accuracy", "loss": "log", "test digits that change sides": "count"}
 
 
+# Recorded runs to look at: this network's own, and small ones of mnist_maxpool.
+RUNS = {"final": "All images", "by_heart": "500 by heart", "seeds": "Two seeds"}
+NAMES = {
+    "by_heart": ("mnist_maxpool.by_heart",),
+    "seeds": ("mnist_maxpool.short", "mnist_maxpool.second_seed"),
+}
+
+
+def played() -> tuple[bool, int]:
+    """The run, played from before training to its end, and what it teaches.
+
+    Whether it is this network's own, and the epoch that is chosen.
+    """
+    player = st.container(key="player")
+    player.html('<span class="place"></span>')  # A container is there only with something in it.
+    with chrome.controls("run"):
+        run = state.option("run", RUNS, "final", st.segmented_control, "Recorded run")
+        measure = state.option("measure", MEASURES, "accuracy", st.segmented_control, "Measure")
+    names = NAMES.get(run, (here.model,))
+    with player:
+        epoch = epoch_player.show(names, measure, here.digit, here.label)
+    if run == "by_heart":
+        st.markdown(by_heart())
+    if run == "seeds":
+        st.markdown(two_seeds())
+    return run == "final", epoch
+
+
+def by_heart() -> str:
+    """That more epochs are not always better, in this run's numbers."""
+    training, unseen = cached.kept(learning_curves, NAMES["by_heart"], "accuracy")
+    loss = cached.kept(learning_curves, NAMES["by_heart"], "loss")[1]
+    last, best = len(loss.values) - 1, loss.best()
+    at = epoch_player.measured
+    return (
+        f"This mnist_maxpool was trained on {training.images} images only. At the end {at(training, last)} "
+        f"of them are right, and {at(unseen, last)} of {unseen.images:,} others. On those others the loss "
+        f"is lowest after epoch {best}: {at(loss, best)}, with {at(unseen, best)} right. At the end it is "
+        f"{at(loss, last)}. "
+        "More epochs are not always better, and loss and accuracy need not agree on it."
+    )
+
+
+def two_seeds() -> str:
+    """How far apart two runs of one recipe are, and how far chance in the images alone may put them."""
+    one, other = cached.kept(learning_curves, NAMES["seeds"], "accuracy")
+    last = len(one.values) - 1
+    first, end = (epoch_player.apart(one, other, epoch) for epoch in (1, last))
+    return (
+        "Two of mnist_maxpool, with the same 5,000 images and the same recipe; only the random start and the "
+        f"order differ. After one epoch they are {first} percentage points apart, after {last} epochs {end}. "
+        f"On {one.images:,} images the standard error of such a difference is "
+        f"{100 * error_of_difference(one, other, last):.2f}: one below that does not say which is better."
+    )
+
+
 def batches(history: TrainingHistory) -> int:
-    """The arithmetic of an epoch, for this run's batch size or another, which is returned."""
-    chrome.section(
-        "Batch, step, epoch",
-        f"{history.model} was trained with {history.batch_size} images a batch. Each batch is one step, also "
-        "called an iteration: the gradient of its mean loss changes all weights once. Take another size, and "
-        "see how many steps make an epoch.",
+    """The arithmetic of an epoch, for this run's batch size or another."""
+    st.markdown(
+        f"{plain(history.model)} was trained with {history.batch_size} images a batch. Each batch is one "
+        "step, also called an iteration: the gradient of its mean loss changes all weights once."
     )
     with chrome.controls("batch"):
         size = state.integer("batch", 1, history.images, history.batch_size, "Images a batch")
@@ -55,8 +114,8 @@ def batches(history: TrainingHistory) -> int:
     )
     chrome.show(
         "epoch_batches",
-        f"One epoch: every cell is a batch, the outlined last one has {chosen.last_batch:,} images. Each of "
-        f"the {chosen.images:,} images is in one of them; the order is drawn anew for every epoch.",
+        f"One epoch: every cell is a batch, the outlined last one has {counted(chosen.last_batch, 'image')}. "
+        f"Each of the {chosen.images:,} images is in one of them; their order is another in every epoch.",
         limit=640,
         images=chosen.images,
         batch_size=size,
@@ -69,7 +128,7 @@ def latex(value: int) -> str:
 
 
 def scrubber(history: TrainingHistory) -> int:
-    """A slider for the epoch that everything below is about; it stays in sight."""
+    """A slider for the epoch that this part is about; it stays in sight."""
     with chrome.row("scrubber", gap="small"):
         epoch = state.integer("epoch", 0, history.epochs, history.epochs, "After epoch", st.slider)
         for name, target in (("Earlier", max(epoch - 1, 0)), ("Later", min(epoch + 1, history.epochs))):
@@ -88,13 +147,13 @@ def curves(history: TrainingHistory, predictions: EpochPredictions | None, epoch
     if epoch:
         numbers.append(("learning rate of the epoch", number(history.series("learning_rate")[epoch - 1])))
     if predictions:
+        measured = cached.kept(learning_curves, (here.model,), "accuracy")
         for name, measures in (("accuracy", predictions.accuracies), ("loss", predictions.losses)):
             panels[name] |= {"training, as it is": measures["training"][1:], "test": measures["test"][1:]}
         gained, lost = predictions.turns().T
         panels["test digits that change sides"] = {"become right": gained, "become wrong": lost}
         numbers += [
-            ("accuracy on training images", percent(predictions.accuracies["training"][epoch])),
-            ("accuracy on test images", percent(predictions.accuracies["test"][epoch])),
+            *((f"accuracy on {curve.name}", epoch_player.measured(curve, epoch)) for curve in measured),
             ("gap between the two, in percentage points", points(predictions.gap(epoch))),
         ]
     chrome.facts(*numbers)
@@ -134,18 +193,24 @@ def as_it_was(history: TrainingHistory, epoch: int) -> str:
         inputs = here.network[layer].weights["kernel"].shape[2]
         channel = state.integer("input", 0, inputs - 1, 0, "Kernels for input channel")
     run = cached.run(here.model, here.digit, epoch)
-    chrome.show("probabilities", f"The prediction {when}.", values=run.output, label=here.label, limit=640)
-    chrome.show(
-        "feature_maps", f"{layer} on {here.digit.name} {when}, all channels on one scale.", maps=run[layer]
-    )
     shown = history.around(epoch)
-    chrome.show(
-        "kernels_over_epochs",
-        f"The kernels of {layer} for input channel {channel}. One row an epoch, all on one scale.",
-        kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, channel] for e in shown]),
-        epochs=shown,
-        highlight=epoch,
-    )
+    left, right = chrome.columns(1, 1)
+    with left:
+        chrome.show(
+            "feature_maps",
+            f"{layer} on {here.digit.name} {when}, all channels on one scale.",
+            share=0.5,
+            maps=run[layer],
+        )
+    with right:
+        chrome.show(
+            "kernels_over_epochs",
+            f"The kernels of {layer} for input channel {channel}. One row an epoch, all on one scale.",
+            share=0.5,
+            kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, channel] for e in shown]),
+            epochs=shown,
+            highlight=epoch,
+        )
     return f'print(net[{quoted(layer)}].weights["kernel"][:, :, {channel}].max())'
 
 
@@ -219,17 +284,19 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
         if recipes > 1
         else "The recipe was tried out, as the only one, in a run of its own"
     )
-    chrome.section(
-        "Training against validation",
+    st.markdown(
         f"{tried} with {selection.images:,} images to train on, and {selection.validation_images:,} "
         "validation images that never change a weight. The network that you see was then trained by the "
-        "same recipe on all of them, so it has no validation images any more.",
+        "same recipe on all of them, so it has no validation images any more."
     )
     if epoch:
         row = selection.rows[epoch - 1]
         chrome.facts(
-            (f"training accuracy, epoch {epoch}", percent(row["accuracy"])),
-            (f"validation accuracy, epoch {epoch}", percent(row["val_accuracy"])),
+            (f"training accuracy, epoch {epoch}", epoch_player.share(row["accuracy"], selection.images)),
+            (
+                f"validation accuracy, epoch {epoch}",
+                epoch_player.share(row["val_accuracy"], selection.validation_images),
+            ),
             ("training less validation, in percentage points", points(selection.gap(epoch))),
         )
     # Without a cursor it is the same picture at every epoch, and drawn once; the numbers stand above it.
@@ -244,53 +311,66 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
     )
 
 
-here = header.current(saved=True)
-history = cached.kept(read_history, here.model)
-in_fact = (
-    "One epoch is one pass, batch after batch; when to stop is decided on images that are not trained on."
-)
-if history:
-    in_fact = (
-        f"Here an epoch is {history.steps_per_epoch} batches, {history.steps_per_epoch - 1} of "
-        f"{history.batch_size} images and one of {history.last_batch}: one pass over {history.images:,} "
-        "images. When to stop is decided on images that are not trained on."
-    )
-chrome.definition(
-    "An epoch is one pass over the whole training set. The images come in batches; after each batch all "
-    "weights change a little, which is one step. Over many epochs the loss falls, first fast, then slowly.",
-    heard="In an epoch the network sees one batch, and the more epochs, the better it gets.",
-    instead=in_fact,
-)
-if history is None:
-    st.info(f"The history of {plain(here.model)}'s training is not here.")
-else:
-    size = batches(history)
-    kernels = validated = ""
-    chrome.section("Through the run", "Move through the epochs; everything below follows.")
+def as_it_was_after(history: TrainingHistory, predictions: EpochPredictions | None) -> None:
+    """All that follows the epoch."""
     epoch = scrubber(history)
-    predictions = cached.kept(read_predictions, here.model)
-    selection = cached.kept(read_selection, here.model)
     curves(history, predictions, epoch)
     if history.weights is None:
         st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
     else:
-        kernels = as_it_was(history, epoch)
+        lines["kernels"] = as_it_was(history, epoch)
     if predictions:
         flips(predictions, epoch)
+
+
+here = header.current(saved=True)
+history = cached.kept(read_history, here.model)
+in_fact = "When to stop is decided on images that are not trained on."
+if history:
+    in_fact = (
+        f"Here an epoch is {counted(history.steps_per_epoch, 'batch', 'batches')}, "
+        f"{history.steps_per_epoch - 1} of {history.batch_size} images and one of {history.last_batch}: "
+        f"one pass over {history.images:,} images. {in_fact}"
+    )
+st.markdown(
+    explained(
+        "An epoch is one pass over all training images, in batches; after each batch all weights change a "
+        "little, which is one step. Watch the network come from chance to what it knows."
+    )
+)
+if history is None:
+    st.info(f"The history of {plain(here.model)}'s training is not here.")
+else:
+    own = history
+    lines: dict[str, Any] = {"size": own.batch_size, "kernels": ""}
+    final, epoch = played()
+    epoch = epoch if final else history.epochs
+    predictions = cached.kept(read_predictions, here.model)
+    selection = cached.kept(read_selection, here.model)
     to_ask = []
     if selection:
-        validation(selection, epoch)
-        if epoch:
-            row = f"row = read_selection({quoted(here.model)}).rows[{epoch - 1}]"
-            validated = f"{row}; print(row['accuracy'], row['val_accuracy'], "
-            validated += "100 * (row['accuracy'] - row['val_accuracy']))"
         to_ask.append(questions.weight_changes(selection.images, selection.batch_size, max(epoch, 1)))
     if predictions:
-        # What turned in the last epoch stands above; what adds up over several does not.
+        # What turned in the last epoch can be seen; what adds up over several cannot.
         early = epoch if epoch < predictions.epochs - 1 else predictions.epochs // 2
         to_ask.append(questions.forgotten(predictions, early))
     if to_ask:
         question_widget.ask(*to_ask)
+    lesson.closer("batches", "Batch, step, epoch", lambda: lines.update(size=batches(own)), asks=("batch",))
+    if final:
+        lesson.closer(
+            "after",
+            "The network as it was after each epoch",
+            lambda: as_it_was_after(own, predictions),
+            asks=("layer", "input"),
+        )
+        if selection:
+            lesson.closer("validation", "Training against validation", partial(validation, selection, epoch))
+    validated = ""
+    if selection and epoch:
+        row = f"row = read_selection({quoted(here.model)}).rows[{epoch - 1}]"
+        validated = f"{row}; print(row['accuracy'], row['val_accuracy'], "
+        validated += "100 * (row['accuracy'] - row['val_accuracy']))"
     snippets.show(
         f"""
         import cnnviz
@@ -299,12 +379,12 @@ else:
 
         image = {here.digit.code}
         history = read_history({quoted(here.model)})
-        chosen = history.with_batch_size({size})
+        chosen = history.with_batch_size({lines["size"]})
         print(chosen.images, chosen.steps_per_epoch, chosen.last_batch, chosen.steps)
         print(history.steps_after({epoch}), history.series("learning_rate"))
         net = cnnviz.load_model({quoted(here.model)}).with_weights(history.weights_after({epoch}))
         print(net.predict(image))
-        {kernels}
+        {lines["kernels"]}
         found = read_predictions({quoted(here.model)})
         print(found.accuracies["training"][{epoch}], found.accuracies["test"][{epoch}])
         print(100 * found.gap({epoch}))
@@ -313,3 +393,4 @@ else:
         {validated}
         """
     )
+chrome.half_truth("In an epoch the network sees one batch, and the more epochs, the better it gets.", in_fact)

@@ -1,28 +1,23 @@
 """From scores to loss: softmax with a temperature, cross-entropy, its gradient, and the pixels behind it."""
 
+from typing import Any
+
 import cached
 import chrome
-import header
+import lesson
 import question_widget
 import snippets
 import state
 import streamlit as st
+from plain import plain as words
 
+from cnnviz import figures
 from cnnviz.concepts.scores_to_loss import GradientStep, Loss, loss_of, softmax_steps, step_against
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import number, probability, signed_number
+from cnnviz.numbers import minus, number, probability, signed_number
+from cnnviz.receipts.one_weight import largest_gradient, weight_step
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
-
-here = header.current()
-chrome.definition(
-    "The network's last sums are scores, one a digit: the logits. Softmax makes probabilities of them, and "
-    "the cross-entropy is minus the logarithm of the probability of the digit that is wanted: the loss. Its "
-    "gradient says, for every number in the network and every pixel, which way the loss would fall.",
-    heard="The network outputs how sure it is, and the loss is how many digits it gets wrong.",
-    instead="It outputs scores. Softmax makes shares of them that add up to 1; nothing in it counts how "
-    "often such an answer is right. The loss is a smooth number that can fall while the answer stays the "
-    "same, so its gradient leads somewhere. A count of mistakes is flat, and then jumps.",
-)
+from cnnviz.training.history import read_history
 
 
 def plain(value: float) -> str:
@@ -32,11 +27,10 @@ def plain(value: float) -> str:
 
 def probabilities(loss: Loss) -> float:
     """Softmax step by step, at a temperature, which is returned."""
-    chrome.section(
-        "Scores become probabilities",
+    st.markdown(
         "Divide by the temperature, take the exponential, divide by the sum of all exponentials. A low "
         "temperature sharpens, a high one levels out; the order never changes. The network itself was "
-        "trained at temperature 1.",
+        "trained at temperature 1."
     )
     degrees = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
     with chrome.controls("temperature"):
@@ -62,23 +56,24 @@ def probabilities(loss: Loss) -> float:
             values=steps.probabilities,
             label=here.label,
         )
-    chrome.table(
-        ["digit", "logit z", "(z − max) / T", "e to that", "over the sum"],
-        [
-            (
-                str(k),
-                signed_number(steps.logits[k], 4),
-                signed_number(steps.scaled[k], 4),
-                number(steps.exponentials[k]),
-                probability(steps.probabilities[k]),
-            )
-            for k in range(len(steps.logits))
-        ],
-        mark=loss.predicted,
-        caption=f"The exponentials add up to {number(steps.total, 4)}. To take the largest score off all of "
-        "them changes no share and keeps the exponentials small.",
-        name="softmax",
-    )
+    with st.expander("The same in numbers, step by step"):
+        chrome.table(
+            ["digit", "logit z", "(z − max) / T", "e to that", "over the sum"],
+            [
+                (
+                    str(k),
+                    signed_number(steps.logits[k], 4),
+                    signed_number(steps.scaled[k], 4),
+                    number(steps.exponentials[k]),
+                    probability(steps.probabilities[k]),
+                )
+                for k in range(len(steps.logits))
+            ],
+            mark=loss.predicted,
+            caption=f"The exponentials add up to {number(steps.total, 4)}. To take the largest score off all "
+            "of them changes no share and keeps the exponentials small.",
+            name="softmax",
+        )
     return temperature
 
 
@@ -87,17 +82,15 @@ def cross_entropy(loss: Loss) -> None:
     wanted = "the label" if loss.target == here.label else "what you chose"
     if here.label is None and loss.target == loss.predicted:
         wanted = "what the network says, for your digit has no label"
-    chrome.section(
-        "Probabilities become one number",
+    st.markdown(
         f"The target is {loss.target}, {wanted}. Only its probability counts: the loss is −log of it. It is "
-        "0 when the network is certain of the target, and grows without bound as the probability goes to 0.",
+        "0 when the network is certain of the target, and grows without bound as the probability goes to 0."
     )
     left, right = chrome.columns(3, 2)
     with left:
         chrome.show(
             "cross_entropy_curve",
-            f"The loss by the probability of {loss.target}, and where {here.digit.name} is: at temperature "
-            "1, whatever was chosen above.",
+            f"The loss by the probability of {loss.target}; the point is {here.digit.name}.",
             share=0.6,
             probability=loss.probability,
         )
@@ -169,26 +162,124 @@ def pixels(step: GradientStep, size: float) -> None:
     )
 
 
-with chrome.controls("target"):
-    default = here.predicted if here.label is None else here.label
-    target = state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
-loss = cached.kept(loss_of, here.run, target)
-temperature = probabilities(loss)
-cross_entropy(loss)
-chrome.section(
-    "Which pixels it points at",
-    "The same gradient, sent on through all layers down to the image. Training stops at the weights and "
-    "changes those; here the weights stay, and the pixels take a step against the gradient. Choose another "
-    "target above, and a few grey pixels can be enough to change the answer, though the digit looks the "
-    "same: the network does not see as we do.",
-)
-sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-with chrome.controls("step"):
-    size = state.option(
-        "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=plain
+def chosen_softmax() -> None:
+    chosen["temperature"] = probabilities(loss)
+
+
+def loss_and_gradient() -> None:
+    """The loss of the target, what it sends back to the logits, and on to the pixels."""
+    with chrome.controls("target"):
+        state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
+    cross_entropy(loss)
+    chrome.section(
+        "Which pixels it points at",
+        "The same gradient, sent on through all layers down to the image. Training stops at the weights and "
+        "changes those; here the weights stay, and the pixels take a step against the gradient. Choose "
+        "another target, and a few grey pixels can be enough to change the answer, though the digit looks "
+        "the same: the network does not see as we do.",
     )
-pixels(cached.kept(step_against, loss, size), size)
+    sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+    with chrome.controls("step"):
+        size = state.option(
+            "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=plain
+        )
+    pixels(cached.kept(step_against, loss, size), size)
+    chosen["size"] = size
+
+
+def one_weight() -> None:
+    """How one weight learns: its gradient, a nudge that tries it, and one step of training."""
+    st.markdown(
+        f"Here {words(here.model)} has the random weights that it began with, and {cached.LEARNED_FROM} "
+        "training images give a mean loss. The gradient of one weight says how much that loss changes as "
+        "the weight grows. The weight is used at every position of every image; each use adds what was read "
+        "there, times what came back there from the loss."
+    )
+    name = next(layer.name for layer in here.network if layer.is_convolution)
+    array = f"{name}/kernel"
+    with chrome.controls("weight"):
+        rate = state.option(
+            "rate", (0.001, 0.01, 0.1, 1.0), 0.1, st.select_slider, "Learning rate", format_func=plain
+        )
+        step = cached.first_step(here.model, rate)
+        rows, cols, _, kernels = step.gradients[array].shape
+        row, col, _, kernel = cached.kept(largest_gradient, step, array)
+        kernel = state.integer("kernel", 0, kernels - 1, kernel, f"Kernel of {name}")
+        row = state.integer("row", 0, rows - 1, row, "Row in it")
+        col = state.integer("column", 0, cols - 1, col, "Column")
+        nudge = state.option(
+            "nudge",
+            (-0.1, -0.03, -0.01, 0.0, 0.01, 0.03, 0.1),
+            0.01,
+            st.select_slider,
+            "Nudge it by",
+            format_func=plain,
+        )
+    at = (row, col, 0, kernel)
+    found = cached.kept(weight_step, step, array, at)
+    loss_then = cached.nudged(here.model, array, at, nudge)
+    now = float(step.loss)
+    chrome.facts(
+        ("the weight", signed_number(found.before)),
+        (f"its gradient, the sum of {found.products.size:,} products", signed_number(found.gradient)),
+        ("the mean loss", number(now, 4)),
+        (f"the loss with {minus(plain(nudge))} added to it", number(loss_then, 4)),
+        ("its change", signed_number(loss_then - now)),
+        (f"the gradient times {minus(plain(nudge))}", signed_number(found.gradient * nudge)),
+    )
+    image = state.integer("image", 0, cached.LEARNED_FROM - 1, 0, "Training image")
+    left, right = chrome.columns(1, 1)
+    with left:
+        chrome.show(
+            "single_map",
+            f"What image {image} adds, use by use: at each position what was read times what came back.",
+            share=0.5,
+            values=found.products[image],
+            scale=figures.Scale.of(found.products, signed=True),
+        )
+    with right:
+        chrome.table(
+            ["training image", "a", "the sum of what it adds"],
+            [
+                (str(k), str(label), signed_number(added))
+                for k, (label, added) in enumerate(zip(found.labels, found.by_image, strict=True))
+            ],
+            mark=image,
+            caption=f"They add up to {signed_number(found.gradient)}. That the loss is a mean over "
+            f"{cached.LEARNED_FROM} images is in what came back.",
+            name="one-weight",
+        )
+    st.markdown(
+        "One step of training takes the gradient times the learning rate off: "
+        f"{signed_number(found.before)} − {plain(rate)} · ({signed_number(found.gradient)}) = "
+        f"{signed_number(found.after)}. All {step.network.count_params()[1]:,} trainable weights take such a "
+        "step at once, again and again, each time with other images: that is training."
+    )
+    chosen["code"] = f"""
+    from cnnviz.receipts.one_weight import first_step, nudged_loss, weight_step
+    from cnnviz.training.history import read_history
+
+    (images, labels), _ = cnnviz.load_mnist()
+    net = cnnviz.load_model({quoted(here.model)})
+    net = net.with_weights(read_history(net.name).weights_after(0))
+    batch = images[:{cached.LEARNED_FROM}], labels[:{cached.LEARNED_FROM}]
+    found = weight_step(first_step(net, *batch, {rate}), {quoted(array)}, {at})
+    then = nudged_loss(net, *batch, found.weight, found.at, {nudge})
+    print(found.before, found.products.size, found.gradient, found.by_image, found.after)
+    print(found.step.loss, then, then - found.step.loss, found.gradient * {nudge})
+    """
+
+
+here = lesson.begin("scores_to_loss")
+default = here.predicted if here.label is None else here.label
+target = state.place("target", 10, default)
+loss = cached.kept(loss_of, here.run, target)
+chosen: dict[str, Any] = {"temperature": 1.0, "size": 0.1, "code": ""}
 question_widget.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
+lesson.closer("softmax", "Softmax, step by step", chosen_softmax, asks=("temperature",))
+lesson.closer("loss", "The loss, and which pixels would lower it", loss_and_gradient, asks=("target", "step"))
+if cached.kept(read_history, here.model):
+    lesson.closer("weight", "How one weight learns", one_weight, asks=("kernel", "rate", "nudge", "image"))
 snippets.show(
     f"""
     import cnnviz
@@ -196,10 +287,17 @@ snippets.show(
 
     image = {here.digit.code}
     loss = loss_of(cnnviz.load_model({quoted(here.model)}).run(image), target={target})
-    print(softmax_steps(loss.logits, temperature={temperature}).probabilities)
+    print(softmax_steps(loss.logits, temperature={chosen["temperature"]}).probabilities)
     print(loss.probability, loss.value, loss.of_guessing, loss.wrt_logits)
 
-    step = step_against(loss, {size})
+    step = step_against(loss, {chosen["size"]})
     print(loss.predicted, step.after.predicted, step.expected, step.actual, step.after.value)
     """
+    + str(chosen["code"])
+)
+chrome.half_truth(
+    "The network outputs how sure it is, and the loss is how many digits it gets wrong.",
+    "It outputs scores. Softmax makes shares of them that add up to 1; nothing in it counts how often such "
+    "an answer is right. The loss is a smooth number that can fall while the answer stays the same, so its "
+    "gradient leads somewhere. A count of mistakes is flat, and then jumps.",
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import cached
 import chrome
-import header
+import lesson
 import numpy as np
 import question_widget
 import snippets
@@ -23,7 +26,7 @@ from cnnviz.verification.live_verification import VERIFICATIONS, VerificationJob
 from cnnviz.verification.tensorflow_process import available
 
 COUNTS = (1, 10, 100, 1_000, 10_000)
-ASKED_OF = 1_000
+OFFERED, ASKED_OF = 100, 1_000
 
 
 def images_of(count: int) -> np.ndarray:
@@ -31,12 +34,17 @@ def images_of(count: int) -> np.ndarray:
     return here.digit.image[np.newaxis] if count == 1 else test_digits()[0][:count]
 
 
+def asked_count() -> int:
+    """How many digits were asked for last."""
+    asked = state.wanted("images")
+    return next((count for count in COUNTS if str(count) == asked), OFFERED)
+
+
 def run_again() -> VerificationJob | None:
     """The comparison made here and now; the job, if one was asked for."""
-    chrome.section(
-        "Run it now",
+    st.markdown(
         "A process of its own lets TensorFlow read the same file and computes everything three times: with "
-        "TensorFlow, with NumPy, and with NumPy in double precision.",
+        "TensorFlow, with NumPy, and with NumPy in double precision."
     )
     if not available():
         st.markdown(
@@ -47,7 +55,7 @@ def run_again() -> VerificationJob | None:
     with chrome.controls("again"):
         words = {count: f"the first {count:,}" for count in COUNTS}
         words |= {COUNTS[0]: f"this one ({here.digit.name})", COUNTS[-1]: "all"}
-        count = state.option("images", words, 100, st.select_slider, "Test digits to compare")
+        count = state.option("images", words, OFFERED, st.select_slider, "Test digits to compare")
         images = images_of(count)
         job = VERIFICATIONS.find(here.network, images)
         busy = job is not None and not job.over
@@ -78,24 +86,16 @@ def follow(job: VerificationJob) -> None:
         st.info("Stopped.")
 
 
-def summary(result: Verification, when: str) -> None:
+def summary(result: Verification, when: tuple[str, str]) -> None:
     chrome.facts(
         ("same prediction", f"{result.identical:,} of {result.images:,} images"),
         ("largest difference of an output", number(result.predict_difference)),
         ("every layer within its bound", "yes" if result.passed else "no"),
-        ("computed", when),
-    )
-    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    st.caption(
-        plain(
-            f"{versions}. The output's difference is that of Network.predict, which folds batch norms away "
-            "and so rounds otherwise than Network.run, whose layers are compared below."
-        )
+        when,
     )
 
 
 def what_was_compared() -> None:
-    chrome.section("What is compared, and how")
     st.markdown(
         """
 - **NumPy − TensorFlow.** Both start from the pixels. The difference at a layer is that of all layers up to
@@ -109,13 +109,19 @@ def what_was_compared() -> None:
     )
 
 
-def every_layer(layers: list[LayerCheck], images: int) -> None:
-    chrome.section(
-        "Every layer",
-        f"Each mark is the largest number over all units of a layer, on {counted(images, 'image')}; note "
-        "the logarithmic scale. Rounding is passed on, and is as large as the numbers it is in: where "
+def every_layer(result: Verification, layers: list[LayerCheck]) -> None:
+    st.markdown(
+        f"Each mark is the largest number over all units of a layer, on {counted(result.images, 'image')}; "
+        "note the logarithmic scale. Rounding is passed on, and is as large as the numbers it is in: where "
         "batch norm makes them smaller, the differences shrink with them. The errors of both engines go "
-        "together.",
+        "together."
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    st.caption(
+        plain(
+            f"{versions}. The output's difference that stands under the stage is that of Network.predict, "
+            "which folds batch norms away and so rounds otherwise than Network.run, whose layers these are."
+        )
     )
     series = ["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"]
     values = [(layer.difference, layer.numpy_error, layer.tensorflow_error) for layer in layers]
@@ -137,35 +143,33 @@ def every_layer(layers: list[LayerCheck], images: int) -> None:
 
 
 def alone(layers: list[LayerCheck]) -> None:
-    chrome.section(
-        "Each layer alone",
+    st.markdown(
         "Given exactly the same input, a layer's two results may differ by rounding only. The bound "
-        "follows from the length of its sums; the share is how much of it was used.",
+        "follows from the length of its sums; the share is how much of it was used."
     )
-    chrome.table(
-        ["layer", "output", "largest difference", "share of the bound"],
-        [(layer.name, shape(layer), number(layer.alone), percent(layer.share, 0)) for layer in layers],
-        caption="A layer that only reorders, picks or passes on numbers differs by 0, and so does one whose "
-        "sums both engines add up in the same order.",
-        name="alone",
-    )
+    worst = max(layers, key=lambda layer: layer.share)
+    chrome.facts((f"of its bound at most, in {worst.name}", percent(worst.share, 0)))
+    with st.expander("All layers in a table"):
+        chrome.table(
+            ["layer", "output", "largest difference", "share of the bound"],
+            [(layer.name, shape(layer), number(layer.alone), percent(layer.share, 0)) for layer in layers],
+            caption="A layer that only reorders, picks or passes on numbers differs by 0, and so does one "
+            "whose sums both engines add up in the same order.",
+            name="alone",
+        )
 
 
-def in_the_browser() -> None:
+def in_the_browser(record: dict[str, Any]) -> None:
     """The record of the page's own engine."""
-    record = recorded_agreement()
-    if not record:
-        return
     rows = sorted(record["operations"].items())
     cases = sum(found["cases"] for _, found in rows)
     most = max(found["largest"] for _, found in rows)
-    chrome.section(
-        "What the browser computes",
+    st.markdown(
         "The live view has an engine of its own, in JavaScript, which computes in float32 what follows "
         "from a change while you make it. Generated networks, images and changes were given to it and to "
         f"NumPy: on {record['date']} {counted(cases, 'layer')} were compared, each on the browser's own "
         f"input. The largest difference of two numbers was {percent(most, 0)} of what two float32 "
-        "evaluations may differ by.",
+        "evaluations may differ by."
     )
     with st.expander("By operation"):
         chrome.table(
@@ -180,36 +184,41 @@ def shape(layer: LayerCheck) -> str:
     return " × ".join(map(str, layer.shape))
 
 
-here = header.current(saved=True)
-chrome.definition(
-    "What pages draw is computed by cnnviz's own engine, in NumPy. It was compared with TensorFlow, which "
-    "read the same file by itself, on all 10,000 test images and at every layer. Where both round, a "
-    "third evaluation in double precision says who is off by how much. What the live view answers at once is "
-    "computed in the browser, by an engine that was compared with NumPy's.",
-    heard="If the predictions agree, the implementation is right.",
-    instead="Predictions agree long before numbers do: a network forgives. So every layer is compared, "
-    "not the last one alone, and each against a bound that follows from how float32 rounds.",
-)
+def run_now() -> None:
+    jobs.append(run_again())
+
+
+here = lesson.begin("verification", saved=True)
 record = cached.kept(recorded, here.network)
-job = run_again()
+# Where the part that compares is folded, what was compared last still counts.
+jobs = [VERIFICATIONS.find(here.network, images_of(asked_count()))]
+result = st.container()
+lesson.closer("again", "Run it now", run_now, asks=("images",))
+job = jobs[-1]
 live = job.result if job is not None else None
 shown = live or record
-what_was_compared()
-if shown is None:
-    lack = f"The recorded verification of {here.model} is not here."
-    st.info(plain(f"{lack} Where TensorFlow is installed, cnnviz verify {here.model} makes it anew."))
-else:
-    chrome.section("The result", "What this very server found." if live else "As it was recorded.")
-    summary(shown, "just now" if live else f"on {shown.date}")
+with result:
+    if shown is None:
+        lack = f"The recorded verification of {here.model} is not here."
+        st.info(plain(f"{lack} Where TensorFlow is installed, cnnviz verify {here.model} makes it anew."))
+    else:
+        summary(shown, ("computed", "just now") if live else ("recorded", f"on {shown.date}"))
+if shown is not None:
     compared = [layer for layer in shown.layers if layer.alone or layer.share or layer.difference]
-    every_layer(compared, shown.images)
-    alone([layer for layer in shown.layers if layer.kind != "InputLayer"])
     rounding = [layer for layer in compared if layer.numpy_error and layer.tensorflow_error]
-    question_widget.ask(
-        cached.rounded_weights_question(here.model, ASKED_OF),
-        *(who_is_right(layer) for layer in sorted(rounding, key=lambda one: -one.difference)[:1]),
-    )
-in_the_browser()
+    with result:
+        question_widget.ask(
+            cached.rounded_weights_question(here.model, ASKED_OF),
+            *(who_is_right(layer) for layer in sorted(rounding, key=lambda one: -one.difference)[:1]),
+        )
+lesson.closer("how", "What is compared, and how", what_was_compared)
+if shown is not None:
+    lesson.closer("layers", "Every layer, from the pixels on", partial(every_layer, shown, compared))
+    alone_layers = [layer for layer in shown.layers if layer.kind != "InputLayer"]
+    lesson.closer("alone", "Each layer alone, with its bound", partial(alone, alone_layers))
+agreement = recorded_agreement()
+if agreement:
+    lesson.closer("browser", "What the browser computes", partial(in_the_browser, agreement))
 count = job.images if job else COUNTS[1]
 compared_images = f"images[:{count}]" if count > 1 else f"({here.digit.code})[None]"
 snippets.show(
@@ -220,4 +229,9 @@ snippets.show(
     # Needs TensorFlow: pip install "cnnviz[tensorflow]"
     print(cnnviz.verify({quoted(here.model)}, {compared_images}))
     """
+)
+chrome.half_truth(
+    "If the predictions agree, the implementation is right.",
+    "Predictions agree long before numbers do: a network forgives. So every layer is compared, "
+    "not the last one alone, and each against a bound that follows from how float32 rounds.",
 )

@@ -130,6 +130,40 @@ _SCALES: dict[str, _Scale] = {
 """How each kind of scale places a number, writes it, and where it may have a line."""
 
 
+def places_on_scale(
+    values: Sequence[float], kind: str, *, room: float = 0.09
+) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
+    """Where numbers stand between the highest of them, 0, and the lowest, 1; and lines with their texts.
+
+    Parameters
+    ----------
+    values
+        All that are to be placed.
+    kind
+        The scale: "linear", "log", "accuracy" (halving the mistakes is always one length) or "count".
+    room
+        That two lines must have between them.
+
+    Examples
+    --------
+    >>> place, lines = places_on_scale([0.5, 0.95], "accuracy")
+    >>> place(0.5), place(0.95), lines[0]
+    (1.0, 0.0, (0.0, '95.00 %'))
+    """
+    move, write, ticks_of = _SCALES[kind]
+    top, foot = move(max(values)), move(min(values))
+
+    def place(value: float) -> float:
+        return (top - move(value)) / (top - foot) if top > foot else 0.5
+
+    lines: list[tuple[float, str]] = []
+    for tick in sorted(ticks_of(min(values), max(values)), reverse=True):
+        at = place(tick)
+        if -1e-9 <= at <= 1 + 1e-9 and (not lines or at - lines[-1][0] >= room):
+            lines.append((min(max(at, 0.0), 1.0), write(tick)))
+    return place, lines
+
+
 def _axis(
     canvas: Canvas, series: Mapping[str, Sequence[float]], kind: str, top: float, bottom: float, width: float
 ) -> Callable[[float], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -102,3 +103,33 @@ def probabilities(net: Network, x: Any) -> np.ndarray:
     if not are_probabilities(output):
         raise ValueError(f"the output of {net.name} is not probabilities: it should end in a softmax")
     return output
+
+
+def standard_error(share: float, count: int) -> float:
+    """How far a share of `count` images is, as a rule, from what it would be of very many like them.
+
+    Parameters
+    ----------
+    share
+        From 0 to 1, an accuracy.
+    count
+        How many images it was taken of.
+
+    Returns
+    -------
+    float
+        The standard deviation of such a share of images drawn by chance: sqrt(share (1 - share) / count).
+
+    Raises
+    ------
+    ValueError
+        for a share outside 0..1, or no images.
+
+    Examples
+    --------
+    >>> round(standard_error(0.9952, 10_000), 5)
+    0.00069
+    """
+    if not (0 <= share <= 1 and count >= 1):
+        raise ValueError(f"share must be from 0 to 1 and count at least 1, got {share!r} of {count!r}")
+    return math.sqrt(share * (1 - share) / count)

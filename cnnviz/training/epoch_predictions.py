@@ -192,6 +192,30 @@ def predict_epochs(
     )
 
 
+def shares_over_epochs(net: Network, history: TrainingHistory, image: Any) -> np.ndarray:
+    """What a network says of one image with the weights after each epoch that they were kept of.
+
+    Parameters
+    ----------
+    net, history
+        The network, and a run that trained it, with its weights.
+    image
+        As `Network.predict` takes it.
+
+    Returns
+    -------
+    numpy.ndarray
+        (epochs kept, classes), probabilities, by `history.kept`.
+
+    Raises
+    ------
+    ValueError
+        if the weights were not kept.
+    """
+    kept = range(history.epochs + 1) if history.kept is None else history.kept
+    return np.stack([net.with_weights(history.weights_after(epoch)).predict(image)[0] for epoch in kept])
+
+
 def write_predictions(predictions: EpochPredictions, folder: str | os.PathLike[str] | None = None) -> Path:
     """Keep predictions as `<model>.predictions.npz` beside the weights they were made with.
 

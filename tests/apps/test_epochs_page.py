@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
+from scipy.stats import binom
 
 import cnnviz
-from apps.conftest import cells, htmls, pictures, widget
+from apps.conftest import cells, given, htmls, pictures, said, widget
 from cnnviz.training.epoch_predictions import read_predictions
 from cnnviz.training.history import read_history, read_selection
 
@@ -37,7 +39,9 @@ def test_numbers_at_the_cursor_are_the_runs(visit, model):
     at = visit("epochs", model=model, epoch=7)
     history, found, selection = read_history(model), read_predictions(model), read_selection(model)
     assert fact(at, "steps so far") == "3,283"
-    assert fact(at, "accuracy on test images") == f"{100 * found.accuracies['test'][7]:.2f} %"
+    test = found.accuracies["test"][7]
+    error = float(binom(10_000, test).std()) / 10_000
+    assert fact(at, "accuracy on test images") == f"{100 * test:.2f} % ± {100 * error:.2f}"
     gaps = "gap between the two", "training less validation"
     for name, gap in zip(gaps, (found.gap(7), selection.gap(7)), strict=True):
         assert fact(at, f"{name}, in percentage points") == f"{100 * gap:+.2f}".replace("-", "−")
@@ -45,7 +49,8 @@ def test_numbers_at_the_cursor_are_the_runs(visit, model):
     assert "cursor at epoch 7" in curves["alt"]
     assert f"{100 * history.rows[6]['accuracy']:.2f} % at the cursor" in curves["alt"]
     validation = selection.rows[6]["val_accuracy"]
-    assert fact(at, "validation accuracy, epoch 7") == f"{100 * validation:.2f} %"
+    error = float(binom(5_000, validation).std()) / 5_000
+    assert fact(at, "validation accuracy, epoch 7") == f"{100 * validation:.2f} % ± {100 * error:.2f}"
     assert f"to {100 * selection.rows[-1]['val_accuracy']:.2f} %" in chosen["alt"]
 
 
@@ -102,8 +107,80 @@ def test_the_network_is_shown_as_it_was(visit):
     history = read_history("mnist_14k")
     net = cnnviz.load_model("mnist_14k").with_weights(history.weights_after(1))
     probabilities = net.predict(cnnviz.load_mnist()[1][0][18:19])[0]
-    alt = picture(at, "probabilities")[0]["alt"]
-    assert alt.startswith(f"Predicted {probabilities.argmax()}")
-    assert f"8: {100 * probabilities[8]:.2f} %" in alt
+    shares = player(at)["shares"]
+    assert shares["texts"][shares["places"][1]][8] == f"{100 * probabilities[8]:.2f} %"
+    assert int(np.argmax(shares["rows"][shares["places"][1]])) == probabilities.argmax()
     assert "conv2d_1 on test digit 18 after epoch 1" in picture(at, "feature_maps")[0]["caption"]
     assert "input channel 3" in picture(at, "kernels_over_epochs")[0]["caption"]
+
+
+def player(at):
+    return given(at, "cnnviz.epochs")[0]
+
+
+def test_the_run_plays_until_an_epoch_is_chosen(visit):
+    data = player(visit("epochs", closer=None))
+    assert (data["plays"], data["epoch"], data["epochs"]) == (True, 40, 40)
+    data = player(visit("epochs", closer=None, epoch=3))
+    assert (data["plays"], data["epoch"]) == (False, 3)
+
+
+def test_the_player_shows_each_epochs_own_numbers(visit):
+    data = player(visit("epochs", closer=None, digit=18))
+    history, found = read_history("mnist_14k"), read_predictions("mnist_14k")
+    for epoch in (0, 1, 40):
+        for name in ("training", "test"):
+            assert f"{100 * found.accuracies[name][epoch]:.2f} % ± " in data["said"][epoch]
+        net = cnnviz.load_model("mnist_14k").with_weights(history.weights_after(epoch))
+        shares = net.predict(cnnviz.load_mnist()[1][0][18:19])[0]
+        assert np.allclose(data["shares"]["rows"][data["shares"]["places"][epoch]], shares, atol=1e-6)
+    # Halving the mistakes is one length, the best number stands at the top.
+    test, places = found.accuracies["test"], data["curves"][1]["places"]
+    mistakes = -np.log2(1 - test)
+    slope = (
+        np.diff(places)[np.abs(np.diff(mistakes)) > 0.1] / np.diff(mistakes)[np.abs(np.diff(mistakes)) > 0.1]
+    )
+    assert np.allclose(slope, slope[0], rtol=0.02)
+    assert slope[0] < 0
+
+
+def test_the_run_that_learns_by_heart_is_told_by_its_record(visit):
+    at = visit("epochs", closer=None, run="by_heart", measure="loss", epoch=5)
+    rows = read_history("mnist_maxpool.by_heart").rows
+    losses = [row["val_loss"] for row in rows]
+    best = int(np.argmin(losses)) + 1
+    words = next(text for text in said(at) if "trained on 500 images only" in text)
+    assert f"lowest after epoch {best}: {losses[best - 1]:.3f}" in words
+    assert f"with {100 * rows[best - 1]['val_accuracy']:.2f} % ± " in words
+    assert f"At the end it is {losses[-1]:.3f}" in words
+    assert losses[-1] > losses[best - 1], "more is not always better"
+    assert rows[-1]["accuracy"] == 1
+    data = player(at)
+    assert (data["epochs"], data["epoch"]) == (60, 5)
+    assert f"<b>{losses[4]:.3f}</b>" in data["said"][5]
+    assert data["curves"][0]["places"][0] is None, "nothing was measured before training"
+    assert {name: at.query_params[name] for name in ("run", "measure", "epoch")} == {
+        "run": "by_heart",
+        "measure": "loss",
+        "epoch": "5",
+    }
+
+
+def test_two_seeds_stand_side_by_side_with_the_error_of_their_difference(visit):
+    at = visit("epochs", closer=None, run="seeds")
+    one, other = (
+        read_history(f"mnist_maxpool.{name}").series("val_accuracy") for name in ("short", "second_seed")
+    )
+    words = next(text for text in said(at) if "only the random start" in text)
+    assert f"After one epoch they are {100 * abs(one[0] - other[0]):.2f} percentage points apart" in words
+    assert f"after 10 epochs {100 * abs(one[-1] - other[-1]):.2f}" in words
+    error = np.hypot(*(binom(5_000, share).std() / 5_000 for share in (one[-1], other[-1])))
+    assert f"difference is {100 * error:.2f}" in words
+    assert [curve["name"] for curve in player(at)["curves"]] == ["seed 0", "seed 1"]
+
+
+def test_an_epoch_that_another_run_does_not_have_gives_way(visit):
+    at = visit("epochs", closer=None, run="by_heart", epoch=55)
+    widget(at.button_group, "run").set_value("final").run()
+    assert not at.exception
+    assert player(at)["epoch"] == 40

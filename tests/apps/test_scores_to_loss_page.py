@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import cnnviz
-from apps.conftest import cells, htmls, pictures, widget
+from apps.conftest import cells, drawn, htmls, said, widget
 from cnnviz.concepts.scores_to_loss import loss_of, softmax_steps, step_against
 from cnnviz.images.digit_text import digit_to_text
 from cnnviz.numbers import number, percent, signed_number
+from cnnviz.training import SGD, Trainer
+from cnnviz.training.history import read_history
 
 IMAGES, LABELS = cnnviz.load_mnist()[1]
 
@@ -43,7 +47,7 @@ def test_a_step_against_the_gradient_is_taken_and_told(visit):
     after = f"{number(found.after.value)}|{change}|{percent(found.after.probability)}|{found.after.predicted}"
     assert f"after the step|{after}" in cells(at)
     assert f"expected from the gradient||{signed_number(found.expected)}" in cells(at)
-    assert "loss for 5, by pixel from" in pictures(at)[-1]["alt"]
+    assert "loss for 5, by pixel from" in drawn(at, "pixel-gradient")["alt"]
 
 
 def test_ones_own_digit_has_no_label_and_starts_at_the_prediction(visit):
@@ -51,3 +55,31 @@ def test_ones_own_digit_has_no_label_and_starts_at_the_prediction(visit):
     assert not at.exception
     words = " ".join(element.value for element in at.markdown)
     assert "The target is 3, what the network says, for your digit has no label." in words
+
+
+def test_one_weight_s_gradient_is_the_sum_that_keras_would_step_by(visit):
+    at = visit("scores_to_loss", kernel=1, row=1, column=2, nudge=-0.01, image=4, rate=0.01)
+    assert not at.exception
+    (images, labels), _ = cnnviz.load_mnist()
+    net = cnnviz.load_model("mnist_14k")
+    net = net.with_weights(read_history("mnist_14k").weights_after(0))
+    trainer = Trainer(net, SGD(0.01))
+    step = trainer.step(images[:8], labels[:8])
+    place = (1, 2, 0, 1)
+    gradient = float(step.gradients["conv2d/kernel"][place])
+    before = float(net["conv2d"].weights["kernel"][place])
+    after = float(trainer.network["conv2d"].weights["kernel"][place])
+    assert (
+        f"<dd>{signed_number(gradient)}</dd><dt>its gradient, the sum of {8 * 26 * 26:,} products"
+        in htmls(at)
+    )
+    told = next(text for text in said(at) if text.startswith("One step of training takes"))
+    assert f"{signed_number(before)} − 0.01 · ({signed_number(gradient)}) = {signed_number(after)}" in told
+    # One image's share of it: what the weight met of it, times what came back, position by position.
+    came_back = step.gradient.pre_activation("conv2d")[4, :, :, 1].astype(np.float64)
+    share = float((images[4, 1:27, 2:28] / 255 * came_back).sum())
+    assert f"4|{labels[4]}|{signed_number(share)}" in cells(at)
+    changed = np.array(net["conv2d"].weights["kernel"])
+    changed[place] -= 0.01
+    then = Trainer(net.with_weights({"conv2d/kernel": changed}), SGD(0.0)).step(images[:8], labels[:8]).loss
+    assert f"<dd>{number(float(then), 4)}</dd><dt>the loss with −0.01 added to it" in htmls(at)

@@ -27,7 +27,6 @@ export function show({ data, parentElement, setStateValue }) {
   };
 
   const sizes = new ResizeObserver(tell);
-  sizes.observe(column);
   const stopTheme = watchTheme(tell);
   const follow = (event) => {
     const sidebar = closest(event, ".stSidebar");
@@ -38,8 +37,17 @@ export function show({ data, parentElement, setStateValue }) {
     }
   };
   document.addEventListener("click", follow);
-  tell();
+  // The app's style sheet decides the width; until it is there, nothing can be told.
+  let frame = 0;
+  const begin = () => {
+    if (getComputedStyle(document.documentElement).getPropertyValue("--muted")) {
+      sizes.observe(column);
+      tell();
+    } else frame = requestAnimationFrame(begin);
+  };
+  begin();
   return () => {
+    cancelAnimationFrame(frame);
     document.removeEventListener("click", follow);
     sizes.disconnect();
     stopTheme();

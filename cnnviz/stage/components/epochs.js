@@ -1,0 +1,226 @@
+// A run of training, epoch by epoch: it plays from before training to its end, and follows the pointer and the slider.
+// All numbers and their texts come from Python; here they are only placed.
+
+import { clip, maximum, range } from "../js/arrays.js";
+import { fromBase64 } from "../js/base64.js";
+import { Colours } from "../js/colours.js";
+
+/** @import { Component } from "../js/dom.js" */
+
+const [LEFT, RIGHT, TOP, BOTTOM] = [58, 12, 8, 26];
+/** Milliseconds on an epoch: the first ones change most. */
+const pause = (epoch) => 220 + 1100 / (1 + epoch) ** 1.5;
+
+/**
+ * @param {Component} component
+ */
+export function show(component) {
+  const root = component.parentElement.querySelector(".root");
+  root.view ??= new Epochs(root);
+  root.view.tell = (epoch) => component.setTriggerValue("epoch", epoch);
+  root.view.show(component.data);
+}
+
+class Epochs {
+  constructor(root) {
+    this.root = root;
+    /** @type {(selector: string) => any} */
+    this.find = (selector) => root.querySelector(selector);
+    /** @type {(epoch: number) => void} */
+    this.tell = () => {};
+    this.kept = this.last = 0;
+    /** @type {number | null} */
+    this.over = null;
+    this.timer = 0;
+    this.svg = this.find("svg");
+    this.slider = this.find("input");
+    this.slider.oninput = () => {
+      this.stop();
+      this.put(Number(this.slider.value));
+    };
+    this.slider.onchange = () => this.keep(Number(this.slider.value));
+    this.find(".play").onclick = () => this.turn();
+    this.svg.onpointermove = (event) => {
+      this.stop();
+      this.over = this.under(event);
+      this.paint();
+    };
+    this.svg.onpointerleave = () => {
+      this.over = null;
+      this.paint();
+    };
+    this.svg.onclick = (event) => this.keep(this.under(event));
+    new ResizeObserver(() => this.draw()).observe(this.svg);
+  }
+
+  show(data) {
+    const other = data.key !== this.key;
+    this.data = data;
+    this.key = data.key;
+    this.last = data.epochs;
+    this.slider.max = String(this.last);
+    this.colours = new Colours(data, data.theme);
+    const bytes = fromBase64(data.kernels.numbers);
+    this.weights = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    this.build();
+    const moves = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (other && data.plays && moves) this.play();
+    else if (!this.timer) this.put(data.epoch);
+    this.draw();
+  }
+
+  build() {
+    const { shares, kernels, curves } = this.data;
+    this.find(".answer figcaption").textContent = shares.title;
+    this.find(".bars").innerHTML = range(shares.rows[0].length)
+      .map((k) => `<div class="bar"><span>${k}</span><i></i><span></span></div>`)
+      .join("");
+    this.find(".kernels figcaption").textContent = kernels.title;
+    this.tiles = range(kernels.count).map(() => {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [kernels.cols, kernels.rows];
+      return canvas;
+    });
+    this.find(".tiles").replaceChildren(...this.tiles);
+    const legend = this.find(".curves figcaption");
+    legend.replaceChildren(
+      ...curves.map(({ name }, k) => {
+        const entry = document.createElement("span");
+        entry.innerHTML = `<i class="key c${k}"></i>`;
+        entry.append(`${name}\u2003`);
+        return entry;
+      }),
+      this.data.caption,
+    );
+  }
+
+  get at() {
+    return this.over ?? this.kept;
+  }
+
+  put(epoch) {
+    this.kept = clip(epoch, 0, this.last);
+    this.paint();
+  }
+
+  keep(epoch) {
+    this.stop();
+    this.over = null;
+    this.put(epoch);
+    this.tell(this.kept);
+  }
+
+  // Playing ------------------------------------------------------------------------------------------
+
+  turn() {
+    if (this.timer) this.keep(this.kept);
+    else this.play(this.kept < this.last ? this.kept : 0);
+  }
+
+  play(from = 0) {
+    this.over = null;
+    this.put(from);
+    this.go();
+  }
+
+  go() {
+    this.timer = window.setTimeout(() => {
+      if (this.root.isConnected) this.put(this.kept + 1);
+      if (this.root.isConnected && this.kept < this.last) this.go();
+      else this.stop();
+    }, pause(this.kept));
+    this.label();
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.label();
+  }
+
+  label() {
+    this.find(".play").textContent = this.timer ? "Pause" : "Play";
+  }
+
+  // What is seen -------------------------------------------------------------------------------------
+
+  x(epoch) {
+    return LEFT + ((this.width - LEFT - RIGHT) * epoch) / this.last;
+  }
+
+  /** A share of the height, from the best at the top, as Python gives it. */
+  y(place) {
+    return TOP + (this.height - TOP - BOTTOM) * place;
+  }
+
+  under(event) {
+    const { left, width } = this.svg.getBoundingClientRect();
+    const x = ((event.clientX - left) / width) * this.width;
+    return clip(Math.round(((x - LEFT) / (this.width - LEFT - RIGHT)) * this.last), 0, this.last);
+  }
+
+  draw() {
+    [this.width, this.height] = [this.svg.clientWidth, this.svg.clientHeight];
+    if (!this.width || !this.data) return;
+    const { ticks, curves, alt } = this.data;
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
+    this.svg.setAttribute("aria-label", alt);
+    const grid = ticks.map(
+      ({ place, text }) =>
+        `<line class="grid" x1="${LEFT}" x2="${this.width - RIGHT}" y1="${this.y(place)}" y2="${this.y(place)}"/>` +
+        `<text x="${LEFT - 6}" y="${this.y(place) + 4}" text-anchor="end">${text}</text>`,
+    );
+    const epochs = [0, Math.round(this.last / 4), Math.round(this.last / 2), Math.round((3 * this.last) / 4), this.last];
+    const feet = epochs.map((n) => `<text x="${this.x(n)}" y="${this.height - 6}" text-anchor="middle">${n}</text>`);
+    const line = (places, to = this.last) =>
+      range(to + 1)
+        .filter((n) => places[n] !== null)
+        .map((n) => `${this.x(n)},${this.y(places[n])}`)
+        .join(" ");
+    this.lines = (epoch) =>
+      curves
+        .map(
+          ({ places, low, high }, k) =>
+            `<polygon class="band c${k}" points="${line(low)} ${line(high).split(" ").reverse().join(" ")}"/>
+            <polyline class="line to-come c${k}" points="${line(places)}"/>
+            <polyline class="line c${k}" points="${line(places, epoch)}"/>
+            ${places[epoch] === null ? "" : this.mark(epoch, k, places[epoch], low[epoch], high[epoch])}`,
+        )
+        .join("");
+    this.frame = grid.join("") + feet.join("");
+    this.paint();
+  }
+
+  mark(epoch, k, place, low, high) {
+    const [x, y] = [this.x(epoch), this.y(place)];
+    const bar =
+      low === null
+        ? ""
+        : `<path class="whisker c${k}" d="M${x - 4} ${this.y(low)}h8M${x - 4} ${this.y(high)}h8M${x} ${this.y(low)}V${this.y(high)}"/>`;
+    return `${bar}<circle class="dot c${k}" cx="${x}" cy="${y}" r="4"/>`;
+  }
+
+  paint() {
+    if (!this.lines) return;
+    const { data, at } = this;
+    this.find(".now").innerHTML = data.said[at];
+    this.slider.value = String(at);
+    this.slider.setAttribute("aria-valuetext", this.find(".now").textContent);
+    const cursor = `<line class="cursor" x1="${this.x(at)}" x2="${this.x(at)}" y1="${TOP}" y2="${this.height - BOTTOM}"/>`;
+    this.svg.innerHTML = this.frame + cursor + this.lines(at);
+    const row = data.shares.places[at];
+    const shares = data.shares.rows[row];
+    const top = shares.indexOf(maximum(shares));
+    this.find(".bars").childNodes.forEach((bar, k) => {
+      bar.className = `bar${k === top ? " top" : ""}${k === data.shares.label ? " right" : ""}`;
+      bar.children[1].style.setProperty("--share", String(shares[k]));
+      bar.children[2].textContent = data.shares.texts[row][k];
+    });
+    const { rows, cols, count, scale } = data.kernels;
+    this.tiles.forEach((canvas, k) => {
+      const context = canvas.getContext("2d");
+      const value = (n) => this.weights[(row * rows * cols + n) * count + k];
+      context.putImageData(this.colours.picture(context, rows, cols, value, scale), 0, 0);
+    });
+  }
+}
