@@ -5,6 +5,7 @@ Nothing is computed here. Runs and networks never change, so sessions share them
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import pickle
 from collections.abc import Callable, Hashable, Mapping
@@ -25,6 +26,7 @@ import cnnviz
 from cnnviz import kernels, ops
 from cnnviz.animate import Animation
 from cnnviz.channels import Reduction, ReductionTrial, with_reduction
+from cnnviz.concepts import translation
 from cnnviz.concepts.activation_exchange import FUNCTIONS, exchange, hidden_activations
 from cnnviz.concepts.affine_collapse import AffineMap, collapse
 from cnnviz.concepts.batch_normalization import Forms, Normalization, compare_forms, normalization_over
@@ -34,6 +36,7 @@ from cnnviz.concepts.downsampling import pooled_move as compare_pooled
 from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.image_files import ImageError, read_image
+from cnnviz.images.no_digits import no_digits
 from cnnviz.kernels.photographs import SIDE
 from cnnviz.network.child_process import NetworkInChild
 from cnnviz.network.confusion import Classification
@@ -55,6 +58,7 @@ from cnnviz.teaching.questions.verification import rounded_weights
 from cnnviz.training.epoch_predictions import read_predictions, shares_over_epochs
 from cnnviz.training.history import TrainingHistory, read_history
 from cnnviz.training.trainer import TrainingStep
+from cnnviz.verification.convolution_rounding import MethodError, compare_methods
 
 Answer = TypeVar("Answer")
 
@@ -187,12 +191,18 @@ def hard_cases(model: str) -> list[Mistake]:
     return mistakes(network(model), *test_digits(), predicted=predicted)
 
 
-@st.cache_resource(show_spinner=False)
-def pad(model: str) -> bytes:
-    """A scene of a model for the pad, which runs the network in the browser."""
-    scene = build_scene(network(model).run(test_digits()[0][0]))
-    scene.host["sure"] = SURE
+@st.cache_resource(show_spinner=False, max_entries=16)
+def pad(model: str, digit: Digit) -> bytes:
+    """A scene of a model for the pad, which runs it in the browser: on a digit, and on what is none."""
+    scene = build_scene(run(model, digit))
+    odd = [{"name": name, "digit": _text(image)} for name, image in no_digits().items()]
+    scene.host.update(sure=SURE, title=digit.name, digit=_text(digit.image), odd=odd)
     return bytes(scene)
+
+
+def _text(image: np.ndarray) -> str:
+    """An image's bytes as text."""
+    return base64.b64encode(image.tobytes()).decode()
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
@@ -408,6 +418,21 @@ def pooled_move(
     return compare_pooled(
         network(which), digit.image, layer, rows, cols, pool_size=window, strides=stride, padding=padding
     )
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def method_errors(which: Which, digit: Digit, layer: str) -> list[MethodError]:
+    """How far every method of a convolution is from float64, on what a layer reads of a digit."""
+    one = network(which)[layer]
+    options = {name: one.config[name] for name in ("strides", "padding", "dilation_rate", "groups")}
+    x = run(which, digit).inputs(layer)[0]
+    return compare_methods(x, one.weights["kernel"], one.weights.get("bias"), **options)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def predictions_over_shifts(which: Which, digit: Digit, reach: int) -> np.ndarray:
+    """What a network makes of a digit at every place up to so many pixels away."""
+    return translation.predictions_over_shifts(network(which), digit.image, reach)
 
 
 def animation(operation: str, **arguments: Any) -> tuple[Animation, dict[str, Any]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import state
 
 from cnnviz import load_mnist
 from cnnviz.images.digit_text import digit_from_text, digit_to_text
+from cnnviz.images.no_digits import no_digits
 from cnnviz.stage.export import digit_code
 
 
@@ -36,8 +38,10 @@ class Digit:
 
     @property
     def name(self) -> str:
-        """What to call it in a sentence: "test digit 7", "your digit"."""
-        return "your digit" if self.own else f"test digit {self.index:,}"
+        """What to call it in a sentence: "test digit 7", "your digit", or what is no digit: "a face"."""
+        if not self.own:
+            return f"test digit {self.index:,}"
+        return next((name for name, text in _no_digit_texts().items() if text == self.own), "your digit")
 
     @property
     def title(self) -> str:
@@ -48,6 +52,11 @@ class Digit:
     def code(self) -> str:
         """A Python expression that gives the pixels, where cnnviz is imported."""
         return f'cnnviz.digit_from_text("{self.own}")' if self.own else digit_code(self.index)
+
+
+@cache
+def _no_digit_texts() -> dict[str, str]:
+    return {name: digit_to_text(image) for name, image in no_digits().items()}
 
 
 def is_own(text: str) -> bool:

@@ -71,13 +71,16 @@ def show(
 
     `share` is how much of the column's width it has where columns stand side by side.
     """
-    around = surroundings()
-    width = float(around["width"])
+    width, theme = _width(share, limit), surroundings()["theme"]
+    svg, alt = cached.picture(figure, width=width, theme=theme, **arguments)
+    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(figure, svg, alt, caption))
+
+
+def _width(share: float, limit: float | None) -> float:
+    width = float(surroundings()["width"])
     if width >= 640:
         width = width * share - (16 if share < 1 else 0)
-    width = min(width, limit or width)
-    svg, alt = cached.picture(figure, width=width, theme=around["theme"], **arguments)
-    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(figure, svg, alt, caption))
+    return min(width, limit or width)
 
 
 def show_drawn(name: str, svg: str, alt: str, caption: str) -> None:
@@ -91,16 +94,17 @@ def pick(
     names: Sequence[str],
     chosen: int | None,
     on_pick: Callable[[int], None],
+    *,
+    share: float = 1.0,
+    limit: float | None = None,
     **arguments: Any,
 ) -> None:
     """A figure whose tiles are buttons: `names` says them in words, `on_pick` gets the number of one.
 
-    `chosen` is the tile that is outlined.
+    `chosen` is the tile that is outlined; `share` and `limit` are as for `show`.
     """
-    around = surroundings()
-    svg, alt, tiles = cached.picture_in_tiles(
-        figure, width=float(around["width"]), theme=around["theme"], **arguments
-    )
+    width, theme = _width(share, limit), surroundings()["theme"]
+    svg, alt, tiles = cached.picture_in_tiles(figure, width=width, theme=theme, **arguments)
     key = f"picture.{_next_place()}"
 
     def picked() -> None:

@@ -14,20 +14,30 @@ from cnnviz.teaching.lesson_needs import lack_for
 from cnnviz.teaching.lessons import LESSONS
 
 
-def begin(name: str, *, opens: bool = True, saved: bool = False) -> header.Current:
+def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "look") -> header.Current:
     """The stage, which offers the lesson's walk and opens with it; then what the rest of the page shows.
 
     A network that somebody has open gives way to mnist_14k, which is said, on the whole page where the walk
     does not suit it, and else below the stage where it lacks what the rest needs. `saved` is for a page
-    whose parts are about the saved network; the stage has the learner's weights.
+    whose parts are about the saved network; the stage has the learner's weights. `tool` is what a press on
+    the image does at first: "look", "paint", "erase" or "move".
     """
     here, walk = header.chosen(), walk_of(LESSONS[name])
     lack = lack_for(walk, here.run) if here.opened is not None and walk is not None and opens else ""
     shown = header.instead_of(here, lack)
     shown.live_view(
-        choose=choose_shown, change=header.change, walks=[walk] if walk else [], walk=walk if opens else None
+        choose=choose_shown,
+        change=header.change,
+        walks=[walk] if walk else [],
+        walk=walk if opens else None,
+        tool=tool,
     )
     return shown if lack else header.current(saved=saved, what="What follows shows")
+
+
+def walk_closer(name: str, label: str) -> None:
+    """The stage with the lesson's walk, folded: for a page that begins with a tool of its own."""
+    closer("walk", label, lambda: begin(name), asks=("view",))
 
 
 def closer(name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, ...] = ()) -> None:

@@ -10,11 +10,15 @@ import streamlit as st
 from cnnviz.layers.layer import quoted
 
 
-def show(lines: str) -> None:
-    """The lines that do the same, folded away; a network of the user's own is read from its file."""
+def show(*parts: str) -> None:
+    """The lines that do the same, folded away: the page's own, and those of the parts that are open.
+
+    A network of the user's own is read from its file.
+    """
+    lines = "\n\n".join(dedent(each).strip() for each in parts)
     for own in filter(None, [opened.here()]):
         lines = lines.replace(f"load_model({quoted(own.name)})", f"load_model({quoted(own.path.name)})")
     if "np." in lines and "import numpy" not in lines:
-        lines = lines.replace("import cnnviz\n", "import numpy as np\n    import cnnviz\n", 1)
+        lines = lines.replace("import cnnviz\n", "import numpy as np\n\nimport cnnviz\n", 1)
     with st.expander("Show the code"):
-        st.code(dedent(lines).strip(), language="python")
+        st.code(lines, language="python")

@@ -21,6 +21,7 @@ from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_s
 from cnnviz.images.digit_text import digit_to_text
 from cnnviz.images.image_files import FORMATS, read_image
 from cnnviz.images.ink import LARGEST
+from cnnviz.images.no_digits import no_digits
 from cnnviz.stage.bundle import style
 from cnnviz.stage.component import raster_of
 from cnnviz.teaching.questions import Question
@@ -32,8 +33,8 @@ _BROUGHT, _REFUSED, _REFUSED_PART, _FILES = "brought", "refused", "refused part"
 Likewise for a part of the last picture. How many files there were. A drawing has no picture."""
 
 
-def pad(model: str) -> None:
-    """A pad; what is drawn is taken as soon as the pen rests."""
+def pad(model: str, digit: Digit) -> None:
+    """A pad; what is drawn is taken as soon as the pen rests, and what is no digit when it is picked."""
 
     def drawn() -> None:
         drawing = st.session_state["pad"].drawing
@@ -42,7 +43,12 @@ def pad(model: str) -> None:
         elif drawing:
             _take(lambda: raster_of(drawing), "The drawing", ink="drawn")
 
-    _PAD(key="pad", data=cached.pad(model), on_drawing_change=drawn)
+    def picked() -> None:
+        name = st.session_state["pad"].picked
+        if isinstance(name, str) and name in no_digits():
+            choose_image(no_digits()[name])
+
+    _PAD(key="pad", data=cached.pad(model, digit), on_drawing_change=drawn, on_picked_change=picked)
 
 
 def _forget_drawing() -> None:

@@ -1,8 +1,9 @@
-"""Try it: the learner's own digit, drawn, uploaded or photographed, and those that the network gets wrong."""
+"""Try it: the learner's own digit, what is no digit at all, and those that the network gets wrong."""
 
 import cached
 import chrome
 import header
+import lesson
 import question_widget
 import snippets
 import state
@@ -12,30 +13,46 @@ from chosen_digit import choose_test_digit, test_digits
 from plain import plain
 
 from cnnviz import figures
+from cnnviz.images.no_digits import no_digits
 from cnnviz.layers.layer import quoted
 from cnnviz.network.mistakes import SURE, likeliest, surest
 from cnnviz.numbers import percent, probability
 from cnnviz.teaching.questions.try_it import how_sure_it_was
 
-here = header.current()
-mistakes = cached.hard_cases(here.model)
-chrome.definition(
-    "The network was trained on digits that had all been prepared alike: fitted into 20 × 20 pixels and "
-    "centred in 28 × 28. Yours is prepared likewise, and its strokes are made as thick as theirs where they "
-    "are not; then it is the digit of all pages. What the network says of your handwriting is a "
-    "harder test than the one it has passed.",
-    heard="A probability of 99 % means that the answer is right.",
-    instead="It is the largest of ten numbers that softmax makes sum to 1. The network gives such numbers "
-    f"to anything, a scribble too. Its surest mistake among the test digits has {percent(surest(mistakes))}.",
-)
-ways = {"Draw": lambda: trying.pad(here.model), "Upload": trying.upload, "Photograph": trying.camera}
-chrome.section("A digit of your own")
-way = state.option("by", list(ways), "Draw", st.segmented_control, "How", label_visibility="collapsed")
-ways[way]()
-refused = trying.say_why_not()
-steps, drawn = trying.steps_of(here.digit)
-if steps is not None:
-    chrome.section("What was done to it" if here.digit.own else "What was done to the test digits")
+
+def draw() -> None:
+    trying.pad(here.model, here.digit)
+
+
+def bring(ask) -> None:
+    """Ask for a picture, and say what the network makes of the digit."""
+    left, right = chrome.columns(1, 1)
+    with left:
+        ask()
+    with right:
+        (best, most), (second, next_to) = likeliest(here.run.output)
+        sure = (
+            f"That is below {percent(SURE, 0)}: count it as **unsure**. {second} is next, with "
+            f"{probability(next_to)}."
+            if most < SURE
+            else "It is sure of it, which is not the same as being right."
+        )
+        st.markdown(
+            f"Of {here.digit.name} {plain(here.model)} says **{best}** with {probability(most)}. {sure}"
+        )
+        chrome.show("probabilities", share=0.5, values=here.run.output, label=here.label)
+
+
+def preparation() -> None:
+    """What was done to the digit before the network saw it."""
+    st.markdown(
+        "The network was trained on digits that had all been prepared alike: fitted into 20 × 20 pixels and "
+        "centred in 28 × 28. Yours is prepared likewise, and its strokes are made as thick as theirs where "
+        "they are not; then it is the digit of all pages."
+    )
+    if steps is None:
+        st.markdown(f"{here.digit.name.capitalize()} holds no ink: there was nothing to prepare.")
+        return
     origin = (
         " The address keeps the 28 × 28 pixels only; what they were made from is gone."
         if here.digit.own
@@ -56,43 +73,69 @@ if steps is not None:
         steps=steps,
         drawn=drawn,
     )
-    if not drawn and not refused:
-        trying.mend(steps)
-chrome.section("What the network says of it")
-(best, most), (second, next_to) = likeliest(here.run.output)
-sure = (
-    f"That is below {percent(SURE, 0)}: count it as **unsure**. {second} is next, with "
-    f"{probability(next_to)}."
-    if most < SURE
-    else "It is sure of it, which is not the same as being right."
+
+
+def hard_cases() -> None:
+    """The test digits that the network gets wrong, to be picked."""
+    images, _ = test_digits()
+    wrong = f"{here.model} gets {len(mistakes):,} of the {len(images):,} test digits wrong."
+    st.markdown(plain(f"{wrong} Pick one to follow it through every page."))
+    indices = [mistake.index for mistake in mistakes]
+    chrome.pick(
+        "hard_cases",
+        "Under each digit: what its label says, and the two classes with the largest probabilities.",
+        [figures.case_in_words(mistake) for mistake in mistakes],
+        indices.index(here.digit.index) if not here.digit.own and here.digit.index in indices else None,
+        lambda number: choose_test_digit(indices[number]),
+        found=mistakes,
+        images={index: images[index] for index in indices},
+    )
+
+
+here = header.current()
+mistakes = cached.hard_cases(here.model)
+ways = {"Draw": draw, "Upload": lambda: bring(trying.upload), "Photograph": lambda: bring(trying.camera)}
+choice, idea = chrome.columns(2, 5)
+with choice:
+    way = state.option("by", list(ways), "Draw", st.segmented_control, "How", label_visibility="collapsed")
+idea.markdown(
+    "Write a digit of your own: the network answers while you draw. It must divide 100 % among ten answers, "
+    "so it has one for anything, a blank sheet too."
 )
-st.markdown(f"{plain(here.model)} says **{best}** with {probability(most)}. {sure}")
-chrome.show("probabilities", values=here.run.output, label=here.label, limit=640)
-chrome.section("Hard cases")
-images, _ = test_digits()
-wrong = f"{here.model} gets {len(mistakes):,} of the {len(images):,} test digits wrong."
-st.markdown(plain(f"{wrong} Pick one to follow it through every page."))
-indices = [mistake.index for mistake in mistakes]
-chrome.pick(
-    "hard_cases",
-    "Under each digit: what its label says, and the two classes with the largest probabilities.",
-    [figures.case_in_words(mistake) for mistake in mistakes],
-    indices.index(here.digit.index) if not here.digit.own and here.digit.index in indices else None,
-    lambda number: choose_test_digit(indices[number]),
-    found=mistakes,
-    images={index: images[index] for index in indices},
+ways[way]()
+refused = trying.say_why_not()
+steps, drawn = trying.steps_of(here.digit)
+if steps is not None and not drawn and not refused:
+    trying.mend(steps)
+question_widget.ask(*trying.questions_about(here.digit), how_sure_it_was(mistakes, len(test_digits()[0])))
+lesson.walk_closer("try_it", "The whole network on it, step by step: moved, wiped, a few pixels changed")
+lesson.closer(
+    "prepared", "What was done to it" if here.digit.own else "What was done to the test digits", preparation
 )
-question_widget.ask(*trying.questions_about(here.digit), how_sure_it_was(mistakes, len(images)))
+lesson.closer("hard", "Hard cases: what it gets wrong", hard_cases)
 snippets.show(
     f"""
     import cnnviz
     from cnnviz.images.digit_preparation import prepare_digit
     from cnnviz.images.image_files import read_image
+    from cnnviz.images.no_digits import no_digits
     from cnnviz.network.mistakes import likeliest
 
     # An image file instead: prepare_digit(read_image("seven.jpg"))
     image = {here.digit.code}
-    run = cnnviz.load_model({quoted(here.model)}).run(image)
-    print(likeliest(run.output, top=3))
+    net = cnnviz.load_model({quoted(here.model)})
+    print(likeliest(net.run(image).output, top=3))
+    for name, image in no_digits().items():
+        print(name, likeliest(net.run(image).output))
     """
+)
+asked = [
+    (name, likeliest(cached.network(here.model).run(image).output)[0]) for name, image in no_digits().items()
+]
+chrome.half_truth(
+    "A probability of 99 % means that the answer is right.",
+    "It is the largest of ten numbers that softmax makes sum to 1, whatever there is to see. "
+    f"{here.model} calls "
+    + ", ".join(f"{name} a {best} with {probability(most)}" for name, (best, most) in asked)
+    + f". Its surest mistake among the test digits has {percent(surest(mistakes))}.",
 )

@@ -250,7 +250,7 @@ class ChannelExample:
     filters: tuple[int, ...]
 
 
-def channel_example(run: Run, layer: Layer, kind: str) -> ChannelExample:
+def channel_example(run: Run, layer: Layer, kind: str, most: int = 6) -> ChannelExample:
     """Four channels that a trained layer reads, cut out where they are strongest, and its weights for them.
 
     Parameters
@@ -261,11 +261,13 @@ def channel_example(run: Run, layer: Layer, kind: str) -> ChannelExample:
         "plain": two filters, each over all four channels; "grouped": two groups of two channels, a
         filter each; "depthwise": one kernel a channel. Weights that a kind has no use for are left
         out, so that all three are the trained ones.
+    most
+        Rows and columns to cut out at most.
 
     Returns
     -------
     ChannelExample
-        Of the run's first image: x (h, w, 4), at most 6 rows and columns; kernel (kh, kw, 4, 2),
+        Of the run's first image: x (h, w, 4); kernel (kh, kw, 4, 2),
         (kh, kw, 2, 2) or (kh, kw, 4, 1); groups; the layer's channels and filters that were taken.
 
     Raises
@@ -289,7 +291,7 @@ def channel_example(run: Run, layer: Layer, kind: str) -> ChannelExample:
     strongest = np.argsort(-x.sum(axis=(0, 1)), kind="stable")[:4]
     chosen = tuple(sorted(int(c) for c in strongest))
     maps = x[:, :, chosen]
-    side = min(6, *maps.shape[:2])
+    side = min(max(most, *weights.shape[:2]), *maps.shape[:2])
     row, col = liveliest(maps.sum(axis=2), side)
     piece = maps[row : row + side, col : col + side]
     taken = weights[:, :, chosen]

@@ -32,6 +32,7 @@ from cnnviz.figures.maps import (
 from cnnviz.figures.mistakes import case_in_words, hard_cases
 from cnnviz.figures.mixing import pixel_mixing
 from cnnviz.figures.partial_sums import sum_of_parts
+from cnnviz.figures.patch_matrix import patch_matrix
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.receipts import plot
 from cnnviz.figures.receptive_fields import effective_field, receptive_growth

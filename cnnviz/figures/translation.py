@@ -121,7 +121,8 @@ def shift_map(
     Returns
     -------
     Picture
-        Its artists are "values", the image, and "cell", the outline.
+        Its artists are "values", the image, "cell", the outline, and "tiles", where each move is, row by
+        row: (x, y, width, height) as shares of the figure's width and height.
 
     Raises
     ------
@@ -158,4 +159,7 @@ def shift_map(
         f"{number(values.max())}; unmoved it is {number(values[reach, reach])}, {rows} down and {cols} right "
         f"it is {number(values[rows + reach, cols + reach])}."
     )
-    return canvas.picture(minus(alt), values=image, cell=cell)
+    tiles = [
+        canvas.share(left + col * unit, top + row * unit, unit, unit) for row, col in np.ndindex(values.shape)
+    ]
+    return canvas.picture(minus(alt), values=image, cell=cell, tiles=tiles)

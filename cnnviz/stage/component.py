@@ -77,6 +77,7 @@ def live_view(
     walks: Sequence[Walk] = (),
     walk: Walk | None = None,
     classes: Sequence[str] | None = None,
+    tool: str = "look",
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
 
@@ -117,6 +118,8 @@ def live_view(
         The one of them that it opens with, where it suits.
     classes
         The names of the outputs; by default their numbers.
+    tool
+        What a press on the image does at first: "look", "paint", "erase" or "move".
 
     Raises
     ------
@@ -158,7 +161,7 @@ def live_view(
         scene.host.update(key=key, link=link, linked=key == "live")
         version = _get(asked.get("drawing"), "version")
         drawn = version if isinstance(version, int) else 0
-        scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks))
+        scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks), tool=tool)
         if walk is not None:
             scene.numbers.header["start"]["walk"] = [walk["name"], 0]
         scene.host.update(

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import cells, given, widget
+from apps.conftest import cells, drawn, given, tables, widget
 from cnnviz import animate, kernels, ops
 from cnnviz.concepts import playground
+from cnnviz.numbers import number
 from cnnviz.ops.padding import window
 
 DIGIT = cnnviz.load_mnist()[1][0][4]
@@ -98,7 +99,7 @@ def test_what_does_not_fit_is_said_and_the_page_goes_on(visit):
     at = visit("convolution", kernel_rows=5, dilation=4, cells_a_side=3, padding="valid")
     assert "This does not fit: kernel of height 5 dilated by 4 covers 17 cells" in at.warning[0].value
     assert len(walks(at)) == 1
-    assert "One number of a trained layer" in [header.value for header in at.header]
+    assert "Show the code" in [expander.label for expander in at.expander]
 
 
 def test_uneven_same_padding_is_marked(visit):
@@ -181,3 +182,51 @@ def test_a_link_decides_over_what_was_there(visit):
     at = visit("convolution", start="box", kernel="1,2,3;4,5,6;7,8,9")
     assert widget(at.selectbox, "start").value == "custom"
     np.testing.assert_array_equal(kernel_of(at), np.arange(1, 10).reshape(3, 3))
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_two_digits_added_show_that_it_is_linear_and_a_relu_is_not(visit, model):
+    _, (images, _) = cnnviz.load_mnist()
+    layer = cnnviz.load_model(model)["conv2d"]
+    for query, words in (
+        ({"a": 2, "b": -1}, "the same, but for rounding: a convolution is linear."),
+        ({"a": -2, "with_relu": 1}, "differ: a ReLU of a sum is not the sum of two ReLUs."),
+        ({"a": 2, "b": 0, "with_bias": 1}, "differ: the bias is in the one once, in the other 2 + 0 times."),
+    ):
+        at = visit("convolution", model=model, digit=4, other=7, **query)
+        caption = drawn(at, "feature-maps")["caption"]
+        assert words in caption
+        channel = int(re.search(r"kernel (\d+)", caption)[1])
+        kernel, bias = layer.weights["kernel"][..., channel : channel + 1], layer.weights["bias"][channel]
+        a, b = query.get("a", 1), query.get("b", 1)
+        one, two = images[4] / 255, images[7] / 255
+        maps = [ops.conv2d(each, kernel.astype(float)) for each in (one, two, a * one + b * two)]
+        maps = [each + bias if "with_bias" in query else each for each in maps]
+        maps = [np.maximum(each, 0) if "with_relu" in query else each for each in maps]
+        exact = maps[2] - a * maps[0] - b * maps[1]
+        shown = float(re.search(r"difference is ([\d.e−]+\d)", caption)[1].replace("−", "-"))
+        assert shown == pytest.approx(np.abs(exact).max(), rel=6e-3, abs=1e-5)
+
+
+def test_every_window_is_a_row_and_its_product_is_in_the_map(visit):
+    at = visit("convolution", digit=4, window=7)
+    picture = drawn(at, "patch-matrix")
+    assert picture["chosen"] == 7
+    net = cnnviz.load_model("mnist_14k")
+    channel = int(re.search(r"kernel (\d+)", picture["caption"])[1])
+    x = playground.patch(DIGIT, *playground.liveliest(DIGIT, 5), 5)
+    y = ops.conv2d(x, net["conv2d"].weights["kernel"][..., channel : channel + 1])
+    value = number(float(y.ravel()[7]))
+    assert picture["tiles"][7]["name"] == f"Window 7: {value}"
+    assert picture["alt"].endswith(f" = {value}.")
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_four_methods_give_one_answer_within_what_rounding_can_do(visit, model):
+    at = visit("convolution", model=model, digit=4)
+    (table,) = [each for each in tables(at) if each["name"] == "cnnviz-methods"]
+    rows = [line.split(",") for line in table["csv"].strip().splitlines()[1:]]
+    assert [row[0] for row in rows] == ["direct", "im2col", "fft", "winograd"]
+    for row in rows:
+        difference, limit = (float(cell.strip('"').replace("−", "-")) for cell in row[-2:])
+        assert 0 < difference < limit

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import cnnviz
-from apps.conftest import cells, drawn, htmls, widget
+from apps.conftest import cells, drawn, htmls, pictures, widget
 from cnnviz import kernels, ops
 from cnnviz.numbers import number
 
@@ -34,7 +34,7 @@ def test_what_a_kernel_costs_in_two_steps(visit, name, size, says):
 
 def test_an_edited_kernel_comes_from_the_address(visit):
     kernel = np.array([[0, 1, 0.5], [0, -2, 0], [3, 0, 0]])
-    at = visit("kernels", digit=4, cells="0,1,0.5;0,-2,0;3,0,0")
+    at = visit("kernels", on="digit", digit=4, cells="0,1,0.5;0,-2,0;3,0,0")
     assert not at.warning
     picture = drawn(at, "kernel-response")
     assert (
@@ -47,6 +47,13 @@ def test_an_edited_kernel_comes_from_the_address(visit):
     assert f"strongest response is {number(strongest)}," in picture["alt"]
     assert f"multiplied by {number(kernel.sum())}." in drawn(at, "frequency-map")["alt"]
     assert "np.array([[0.0, 1.0, 0.5]" in at.code[-1].value
+
+
+def test_what_is_folded_is_not_worked_out_and_not_in_the_code(visit):
+    at = visit("kernels", closer=None)
+    assert [picture["name"] for picture in pictures(at)] == ["cnnviz-kernel-response"]
+    assert "kernels.gallery" not in at.code[-1].value
+    assert "kernels.gallery(5)" in visit("kernels", closer=None, all=5).code[-1].value
 
 
 def test_a_kernel_of_zeros_is_one_too(visit):

@@ -18,7 +18,7 @@ NEEDS_TENSORFLOW = {"verification"}
 HEADER = ("digit", "model")
 
 CAPTIONS = {
-    "convolution": ("cnnviz-convolution-step", r"column \d+: ([−\d.e]*\d)"),
+    "convolution": ("cnnviz-feature-maps", r"difference is ([−\d.e]*\d)"),
     "feature_maps": ("cnnviz-single-map", r"(?:holds|hold) ([−\d.e]+\d)"),
 }
 """Where a page without facts shows its numbers: the picture, and where in its caption they stand."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import struct
@@ -13,9 +14,11 @@ import pytest
 from PIL import Image
 
 import cnnviz
-from apps.conftest import htmls, pictures
+from apps.conftest import drawn, htmls, pictures
 from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.digit_text import digit_from_text, digit_to_text
+from cnnviz.images.no_digits import no_digits
+from cnnviz.numbers import probability
 
 SEVEN = np.zeros((200, 200), np.uint8)
 SEVEN[40:56, 40:150] = SEVEN[40:160, 134:150] = 255
@@ -106,12 +109,12 @@ def test_a_good_file_becomes_the_digit_of_all_pages(upload, kind):
 def test_its_history_is_shown_as_long_as_it_is_known(upload, visit):
     text = digit_to_text(prepare_digit(SEVEN))
     at = upload(PNG)
-    assert "strokes" in pictures(at)[0]["alt"]
-    assert "was prepared already" not in pictures(at)[0]["caption"]
+    assert "strokes" in drawn(at, "preparation-steps")["alt"]
+    assert "was prepared already" not in drawn(at, "preparation-steps")["caption"]
     at = visit("try_it", own=digit_to_text(prepare_digit(SEVEN.T)))
-    assert "what they were made from is gone" in pictures(at)[0]["caption"]
+    assert "what they were made from is gone" in drawn(at, "preparation-steps")["caption"]
     at = visit("try_it", own=text)
-    assert "was prepared already" not in pictures(at)[0]["caption"]
+    assert "was prepared already" not in drawn(at, "preparation-steps")["caption"]
 
 
 def ink_and_columns(at):
@@ -167,7 +170,8 @@ def test_an_address_may_hold_a_digit_without_ink(visit):
     blank = digit_to_text(np.zeros((28, 28), np.uint8))
     at = visit("try_it", own=blank)
     assert not at.exception
-    assert "What was done to it" not in [header.value for header in at.header]
+    assert not [picture for picture in pictures(at) if picture["name"] == "cnnviz-preparation-steps"]
+    assert "holds no ink" in " ".join(part.value for part in at.markdown)
     assert not visit("overview", own=blank).exception
 
 
@@ -193,9 +197,9 @@ def test_all_mistakes_are_there_with_their_two_likeliest_classes(visit, model):
 def test_it_says_when_the_network_is_unsure(visit):
     _, (images, _) = cnnviz.load_mnist()
     shares = cnnviz.load_model("mnist_14k").predict(images[:1000]).max(axis=1)
-    words = " ".join(part.value for part in visit("try_it", digit=int(shares.argmin())).markdown)
+    words = " ".join(part.value for part in visit("try_it", by="Upload", digit=int(shares.argmin())).markdown)
     assert "**unsure**" in words
-    words = " ".join(part.value for part in visit("try_it", digit=int(shares.argmax())).markdown)
+    words = " ".join(part.value for part in visit("try_it", by="Upload", digit=int(shares.argmax())).markdown)
     assert "**unsure**" not in words
     assert "not the same as being right" in words
 
@@ -224,3 +228,15 @@ def test_the_pad_s_raster_is_read_as_it_was_sent():
 
     sent = {"side": 200, "pixels": base64.b64encode(SEVEN.tobytes()).decode()}
     np.testing.assert_array_equal(raster_of(json.loads(json.dumps(sent))), SEVEN)
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_what_is_no_digit_gets_an_answer_too_and_the_page_says_which(visit, model):
+    net = cnnviz.load_model(model)
+    for name, image in no_digits().items():
+        at = visit("try_it", model=model, own=digit_to_text(image))
+        shares = net.predict(image[None])[0]
+        assert f"<b>{name}</b>" in htmls(at)
+        assert f"<b>{shares.argmax()}</b> with" in htmls(at)
+        said = f"{name} a {shares.argmax()} with {probability(shares.max())}"
+        assert html.escape(said) in htmls(at)

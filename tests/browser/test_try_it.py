@@ -71,9 +71,11 @@ def go_to(page, name: str) -> None:
 
 
 def test_a_drawing_goes_to_every_page_stays_after_a_reload_and_goes_back_and_forward(try_it):
-    page = try_it("?digit=3")
+    page = try_it("?digit=3&closer=prepared")
     draw_by_mouse(page)
-    expect(page.locator(".trying-verdict")).to_have_text(re.compile("^The network says 7 with"))
+    expect(page.locator(".trying-verdict")).to_have_text(
+        re.compile("^Of your drawing the network says 7 with")
+    )
     card(page, "your digit")
     page.get_by_text("168 × 168 pixels").wait_for()
     drawn = own_drawing(page)
@@ -96,10 +98,30 @@ def test_a_drawing_goes_to_every_page_stays_after_a_reload_and_goes_back_and_for
     until_address(page, "digit", "3")
 
 
+def test_what_is_no_digit_is_answered_at_once_and_goes_to_every_page(try_it):
+    page = try_it("?digit=3&model=mnist_14k")
+    verdict, bars = page.locator(".trying-verdict"), page.locator(".trying-bars li")
+    expect(verdict).to_have_text(re.compile("^Of test digit 3 the network says 0 with"))
+    blank = page.get_by_role("button", name="a blank sheet")
+    blank.click()
+    expect(verdict).to_have_text(re.compile("^Of a blank sheet the network says 1 with 99.66 %"))
+    expect(bars.nth(1)).to_have_text("199.66 %")
+    expect(blank).to_have_attribute("aria-pressed", "true")
+    card(page, "a blank sheet")
+    own_drawing_of = "new URL(location.href).searchParams.get('own')"
+    page.wait_for_function(f"{own_drawing_of} !== null")
+    # What is drawn after it counts, and so does another digit that is chosen behind it.
+    draw_by_mouse(page)
+    expect(verdict).to_have_text(re.compile("^Of your drawing the network says 7 with"))
+    card(page, "your digit")
+    page.get_by_role("button", name="Back to the test digit").click()
+    expect(verdict).to_have_text(re.compile("^Of test digit 3 the network says 0 with"))
+
+
 def test_keys_alone_draw_undo_and_pick_a_mistake(try_it):
-    page = try_it()
+    page = try_it("?closer=hard")
     draw_by_keys(page)
-    page.locator(".trying [role=status]", has_text="Brush up. The network says 7").wait_for()
+    page.locator(".trying [role=status]", has_text="Brush up. Of your drawing the network says 7").wait_for()
     card(page, "your digit")
     page.keyboard.press("Control+z")
     page.locator(".trying [role=status]", has_text="The pad is empty").wait_for()
@@ -144,7 +166,7 @@ def test_touch_draws_in_the_live_view_and_every_page_can_use_it(open_page, explo
 
 
 def test_no_serious_violation_and_nothing_too_wide(try_it):
-    page = try_it(width=360, dark=True)
+    page = try_it("?closer=prepared", width=360, dark=True)
     draw_by_mouse(page)
     card(page, "your digit")
     page.get_by_text("168 × 168 pixels").wait_for()

@@ -250,6 +250,7 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "stacked_fields": call(figures.stacked_fields, 3),
         "stacked_fields of six": call(figures.stacked_fields, 6),
         "stacked_fields of one": call(figures.stacked_fields, 1, 5),
+        "patch_matrix": call(figures.patch_matrix, IMAGE[:5, :5], SOBEL, output=4),
         "weight_matrix": call(figures.weight_matrix, IMAGE[:6, :6], SOBEL, output=6),
         "training_curves": call(
             figures.training_curves,

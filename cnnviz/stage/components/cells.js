@@ -1,9 +1,11 @@
-// A grid of numbers: arrow keys move, Enter or leaving a cell commits, and what is not a number is refused in words.
+// A grid of numbers: they are dragged, or typed; arrow keys move, Enter or leaving a cell commits, and what is not a number is refused in words.
 // A table that is pasted fills the cells from the one it is pasted into.
 
-import { maximum } from "../js/arrays.js";
+import { clip, maximum } from "../js/arrays.js";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i;
+const PIXELS_A_STEP = 6;
+const BETWEEN = 120; // Milliseconds between two texts that Python gets while a number is dragged.
 const FEW = 25; // Up to so many cells, Tab goes through them all; beyond, into the grid and out of it.
 
 /** @import { Component } from "../js/dom.js" */
@@ -41,7 +43,7 @@ class Grid {
     this.label.textContent = label;
     this.cells.setAttribute("aria-label", label);
     const place = this.sent.indexOf(join(parse(text)));
-    if (place >= 0 && place < this.sent.length - 1) {
+    if (this.waiting || (place >= 0 && place < this.sent.length - 1)) {
       this.sent.splice(0, place + 1); // An answer to something older than what is shown.
       return;
     }
@@ -73,6 +75,9 @@ class Grid {
           input.select();
         };
         input.onblur = () => this.commit(r, c);
+        // A press that goes nowhere begins to type; one that is dragged changes the number.
+        input.onmousedown = (event) => this.active(input) || event.preventDefault();
+        input.onpointerdown = (event) => this.active(input) || event.button || this.drag(event, r, c);
         input.onkeydown = (event) => this.key(event, r, c);
         input.onpaste = (event) => this.paste(event, r, c);
         this.cells.append(input);
@@ -100,6 +105,36 @@ class Grid {
 
   active(input) {
     return input.getRootNode().activeElement === input;
+  }
+
+  /** Follow a pressed pointer: to the right or up is more, one step after so many pixels. */
+  drag(event, r, c) {
+    const input = this.inputs[r][c];
+    const first = this.values[r][c];
+    let moved = false;
+    input.onpointermove = (next) => {
+      const steps = Math.trunc((next.clientX - event.clientX - (next.clientY - event.clientY)) / PIXELS_A_STEP);
+      if (!moved && !steps) return;
+      if (!moved) input.setPointerCapture(event.pointerId);
+      moved = true;
+      const value = clip(Number((first + steps * this.step).toPrecision(12)), this.limits.low, this.limits.high);
+      if (value === this.values[r][c]) return;
+      this.values[r][c] = value;
+      this.say("");
+      this.paint();
+      this.waiting ??= setTimeout(() => this.sendWaiting(), BETWEEN);
+    };
+    input.onpointerup = input.onpointercancel = (next) => {
+      input.onpointermove = input.onpointerup = input.onpointercancel = null;
+      if (this.waiting) this.sendWaiting();
+      if (!moved && next.type === "pointerup") input.focus();
+    };
+  }
+
+  sendWaiting() {
+    clearTimeout(this.waiting);
+    this.waiting = null;
+    this.send(this.text());
   }
 
   key(event, r, c) {

@@ -1,7 +1,10 @@
-// The pad on a page of its own: the prediction and one layer's maps follow the pen; Python gets what is drawn.
+// The pad on a page of its own: probabilities and one layer's maps follow the pen, and show the page's digit before;
+// Python gets what is drawn, or which of the images that are no digit was picked.
 
 import { sameNumbers } from "../js/arrays.js";
+import { fromBase64 } from "../js/base64.js";
 import { Colours } from "../js/colours.js";
+import { canvasOf } from "../js/dom.js";
 import { number, probability } from "../js/numbers.js";
 import { Pad } from "../js/pad.js";
 import { sceneOf } from "../js/scene.js";
@@ -20,6 +23,7 @@ export function show({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".trying");
   root.page ??= new Page(root);
   root.page.tell = (drawing) => setTriggerValue("drawing", drawing);
+  root.page.pick = (name) => setTriggerValue("picked", name);
   root.page.take(data);
   return () => root.page.stop();
 }
@@ -29,11 +33,16 @@ class Page {
     this.root = root;
     /** @type {(drawing: object) => void} */
     this.tell = () => {};
+    /** @type {(name: string) => void} */
+    this.pick = () => {};
+    /** The image that is shown where nothing is drawn, and what it is called. */
+    this.shown = { title: "", pixels: new Uint8Array() };
+    this.drawn = false;
     this.part = (name) => root.querySelector(`.trying-${name}`);
     this.sizes = new ResizeObserver(() => this.paintMaps());
   }
 
-  /** A network, as a scene. */
+  /** A network, as a scene, and the page's digit. */
   take(data) {
     this.stopTheme?.();
     this.stopTheme = watchTheme(() => this.followTheme());
@@ -41,12 +50,16 @@ class Page {
     if (sameNumbers(this.data, data)) return; // A rerun of the page brings the same bytes again.
     this.data = data;
     this.scene = sceneOf(data);
+    const { title, digit } = this.scene.header.host;
+    this.shown = { title, pixels: fromBase64(digit) };
+    // Another digit than the one on the pad was chosen.
+    if (this.pad?.digit && !sameNumbers(this.pad.digit, this.shown.pixels)) this.drawn = false;
     this.colours = new Colours(this.scene.header);
     this.stage = this.scene.stages.find(({ op, shape }) => op.type === "activation" && shape[2] > 1);
     this.theme = null;
     this.followTheme();
     if (this.pad) {
-      this.follow(this.pad.digit);
+      this.say();
       return;
     }
     this.pad = new Pad(this.part("pad"), {
@@ -57,7 +70,30 @@ class Page {
     });
     // Whoever goes on to something else has done drawing.
     this.pad.canvas.addEventListener("blur", () => this.sending && this.send());
-    this.follow(this.pad.digit);
+    this.say();
+  }
+
+  /** Buttons for images that are no digit: each is answered at once, and becomes the page's digit. */
+  offer() {
+    const place = this.part("odd");
+    place.querySelectorAll("button").forEach((button) => button.remove());
+    this.odd = this.scene.header.host.odd.map(({ name, digit }) => {
+      const pixels = fromBase64(digit);
+      const button = Object.assign(document.createElement("button"), { type: "button" });
+      const canvas = canvasOf(28, 28);
+      const context = canvas.getContext("2d");
+      context.putImageData(this.colours.picture(context, 28, 28, (n) => pixels[n], { kind: "ink", limit: 255 }), 0, 0);
+      button.append(canvas, name);
+      button.onclick = () => {
+        this.wait();
+        this.drawn = false;
+        this.shown = { title: name, pixels };
+        this.say();
+        this.pick(name);
+      };
+      place.append(button);
+      return { button, pixels };
+    });
   }
 
   stop() {
@@ -70,20 +106,32 @@ class Page {
     if (theme === this.theme) return;
     this.theme = this.colours.theme = theme;
     dress(this.root, this.colours.around);
+    this.offer();
     this.pad?.repaint();
-    this.paintMaps();
+    if (this.pad) this.say();
   }
 
+  /** What is on the pad; what is shown before, as long as nothing is drawn. */
   follow(digit) {
     if (!this.pad) return;
     if (this.pad.stroke) this.wait();
-    const values = digit && this.scene.forward(Float32Array.from(digit, (value) => value / 255));
-    this.values = values?.[this.stage.index];
-    this.part("verdict").innerHTML = values
-      ? this.verdict(values[this.scene.output.index])
-      : this.pad.blank
-        ? "Draw a digit from 0 to 9. The prediction and the maps follow the pen."
-        : "There is too little ink for a digit.";
+    this.drawn = Boolean(digit);
+    this.say();
+  }
+
+  say() {
+    const { pad } = this;
+    const digit = this.drawn ? pad.digit : this.shown.pixels;
+    for (const { button, pixels } of this.odd) button.setAttribute("aria-pressed", String(sameNumbers(pixels, digit)));
+    if (!this.drawn) pad.showPrepared(digit);
+    this.values = this.scene.forward(Float32Array.from(digit, (value) => value / 255));
+    const shares = this.values[this.scene.output.index];
+    const little = !this.drawn && !pad.blank && !pad.digit ? "There is too little ink for a digit. " : "";
+    this.part("verdict").innerHTML = little + this.verdict(shares);
+    this.part("bars").innerHTML = [...shares]
+      .map((share, k) => `<li data-first="${share === Math.max(...shares)}"><span>${this.scene.classes[k]}</span><i style="width:${100 * share}%"></i><span>${probability(share)}</span></li>`)
+      .join("");
+    this.values = this.values[this.stage.index];
     this.paintMaps();
   }
 
@@ -92,7 +140,8 @@ class Page {
     const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
     const [first, second] = order.map((k) => `<b>${classes[k]}</b> with ${probability(probabilities[k])}`);
     const unsure = probabilities[order[0]] < header.host.sure ? " It is unsure." : "";
-    return `The network says ${first}, then ${second}.${unsure}`;
+    const what = this.drawn ? "your drawing" : this.shown.title;
+    return `Of ${what} the network says ${first}, then ${second}.${unsure}`;
   }
 
   /** The maps of one layer side by side, on one scale from zero. */

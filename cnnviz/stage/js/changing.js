@@ -54,12 +54,17 @@ class Changing {
     view.network.slot.append(this.tools);
     this.bar = view.part("edits");
     this.bar.addEventListener("click", (event) => this.pressedBar(event));
-    this.take("look");
+    this.seat(view.scene.header.host);
     view.receipt.editWeight = (weight, at) => this.openForm(weight, at);
     view.root.addEventListener("pointerdown", (event) => this.down(event), true);
     view.root.addEventListener("click", (event) => this.swallow(event), true);
     view.root.addEventListener("keydown", (event) => this.keyed(event), true);
     this.write();
+  }
+
+  /** The page around says what the image is for. */
+  seat(host) {
+    this.take(host?.tool ?? "look");
   }
 
   /** @param {string} tool */
