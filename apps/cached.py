@@ -258,6 +258,12 @@ def gallery_responses(image: np.ndarray, size: int) -> list[np.ndarray]:
     ]
 
 
+@st.cache_resource(show_spinner=False, max_entries=32)
+def nearest_stack(wanted: np.ndarray) -> kernels.NearestStack:
+    """The nearest kernel to a large one that 3x3 kernels in a row make."""
+    return kernels.nearest_stack(wanted)
+
+
 def exciting_patches(model: str, layer: str) -> list[kernels.ExcitingPatch]:
     """What excites each kernel of a model's first layer most, over all test digits."""
     return with_progress(

@@ -53,6 +53,11 @@ def section(name: str, words: str = "") -> None:
         st.markdown(explained(plain(words)))
 
 
+def note(words: str) -> None:
+    """Small words beside what they are about; plain, as names stand in them."""
+    st.caption(explained(plain(words)))
+
+
 def row(key: str, **arguments: Any) -> Any:
     """A row of widgets, which wraps where it must; style.css knows it by its key."""
     arguments = {"gap": "medium", "vertical_alignment": "bottom", **arguments}

@@ -7,8 +7,12 @@ from typing import Any
 
 import header
 import state
+import streamlit as st
 from chosen_digit import choose_shown
+from glossary_words import explained
+from plain import plain
 
+from cnnviz.stage import guided_walk
 from cnnviz.teaching.course import walk_of
 from cnnviz.teaching.lesson_needs import lack_for
 from cnnviz.teaching.lessons import LESSONS
@@ -38,6 +42,17 @@ def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "lo
 def walk_closer(name: str, label: str) -> None:
     """The stage with the lesson's walk, folded: for a page that begins with a tool of its own."""
     closer("walk", label, lambda: begin(name), asks=("view",))
+
+
+def suits(here: header.Current, name: str) -> bool:
+    """Whether the network has what the lesson's walk speaks of."""
+    walk = walk_of(LESSONS[name])
+    return walk is not None and guided_walk.suits(walk, here.run)
+
+
+def idea(words: str) -> None:
+    """What a page or a part is about, in a sentence or two; plain, as names stand in it."""
+    st.markdown(explained(plain(words)))
 
 
 def closer(name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, ...] = ()) -> None:

@@ -1,8 +1,11 @@
-"""Feature maps: all channels of one layer, and one of them looked at in several ways."""
+"""Feature maps: on the stage, then map by map; what strength, order and a slice alone do not mean."""
+
+from typing import Any
 
 import cached
 import chrome
-import header
+import lesson
+import numpy as np
 import question_widget
 import snippets
 import state
@@ -10,57 +13,82 @@ import streamlit as st
 from chosen_digit import Digit, choose_test_digit, test_digits
 from plain import plain
 
-from cnnviz import figures, receptive_field
-from cnnviz.channels.ablation import ablate, next_reader, without_channel
+from cnnviz import channels, figures, receptive_field
+from cnnviz.channels.ablation import ablate, next_reader, rank_agreement, without_channel
 from cnnviz.concepts.blank_sheet import blank_run
+from cnnviz.concepts.channel_order import can_be_reordered, reordered
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import number, probability
+from cnnviz.numbers import counted, number, percent, probability
 from cnnviz.teaching.questions import feature_maps as questions
 
-VIEWS = {
-    "channel": "One channel",
-    "sums": "Partial sums",
-    "two": "Two digits",
-    "off": "Switched off",
-    "network": "Every layer",
-}
+LOOKS = {"channel": "One map", "sums": "Its partial sums", "two": "Another digit"}
 
 
-def show_channel() -> str:
+def choose_map() -> None:
+    """Which map of which layer: controls of the first part that is open, for both parts."""
+    if shown:
+        return
+    with chrome.controls("layer"):
+        name = state.option("layer", maps, maps[0], st.selectbox, "Layer")
+        values = here.run[name][0]
+        last, strongest = values.shape[2] - 1, figures.strongest_channel(values)
+        channel = state.integer("channel", 0, last, strongest, "Map")
+    peak = figures.strongest(values[:, :, channel])
+    shown.update(name=name, values=values, channel=channel, peak=peak, scale=figures.Scale.of(values))
+
+
+def show_maps() -> None:
+    """All maps of a layer to choose from, and one of them looked at in several ways."""
+    choose_map()
+    channel = shown["channel"]
+    chrome.pick(
+        "feature_maps",
+        f"All maps of {shown['name']} on one scale, so that they compare. The cell outlined is the strongest "
+        f"of channel {channel}. A click chooses a map.",
+        [f"Channel {k}" for k in range(shown["values"].shape[2])],
+        channel,
+        lambda k: state.put("channel", k),
+        maps=shown["values"],
+        scale=shown["scale"],
+        selected=channel,
+        cell=shown["peak"],
+    )
+    look = state.option("look", LOOKS, "channel", st.segmented_control, "Look at")
+    shown["more"] = {"channel": show_channel, "sums": show_sums, "two": show_two}[look](**here_is())
+
+
+def here_is() -> dict[str, Any]:
+    """What is chosen, as arguments."""
+    return {key: shown[key] for key in ("name", "values", "channel", "peak", "scale")}
+
+
+def show_channel(name: str, values: Any, channel: int, peak: Any, scale: Any) -> str:
     """One map enlarged, what its strongest cell sees, and the test digits that excite it most."""
     blank = cached.kept(blank_run, here.network)[name][(0, *peak, channel)]
     left, right = chrome.columns(1, 1)
     with left:
-        chrome.section(f"Channel {channel}")
         chrome.show(
             "single_map",
-            f"The strongest cell is at row {peak[0]}, column {peak[1]}, and holds "
+            f"Channel {channel}. The strongest cell is at row {peak[0]}, column {peak[1]}, and holds "
             f"{number(values[(*peak, channel)])}. On a blank sheet it would hold {number(blank)}: only what "
             "differs from that comes from the digit.",
             share=0.5,
-            limit=420,
+            limit=200,
             values=values[:, :, channel],
             scale=scale,
             cell=peak,
         )
     with right:
-        chrome.section("What its strongest cell sees")
         chrome.show(
             "image_of",
-            "The pixels inside the outline are all that this cell depends on.",
+            "What its strongest cell sees: the pixels inside the outline are all that it depends on.",
             share=0.5,
-            limit=420,
+            limit=200,
             pixels=here.run.input[0, :, :, 0],
             box=fields[name].box(*peak),
         )
-    chrome.section(
-        "What excites it most",
-        f"Of all 10,000 test digits, those in which channel {channel} reaches its largest values other than "
-        "0: the digit, outlined what the strongest cell sees, and beside it that part alone. A click makes "
-        "one the digit of all pages.",
-    )
     record = cached.kept(read_exciting, here.model)
     if record is None:
         lack = f"There is no record of this file of {here.model}: cnnviz exciting --record makes it."
@@ -75,8 +103,10 @@ def show_channel() -> str:
     chosen = [one.image for one in top]
     chrome.pick(
         "exciting_digits",
-        "The label in bold, the test digit's number, and the channel's largest value in it. On this digit it "
-        f"is {number(values[(*peak, channel)])}.",
+        "What excites it most: of all 10,000 test digits those in which the map reaches its largest values "
+        "other than 0. The label in bold, the test digit's number, outlined what the strongest cell sees and "
+        f"that part alone, and the largest value; on this digit it is {number(values[(*peak, channel)])}. A "
+        "click makes one the digit of all pages.",
         [f"Show test digit {k}, a {labels[k]}" for k in chosen],
         chosen.index(here.digit.index) if not here.digit.own and here.digit.index in chosen else None,
         lambda k: choose_test_digit(chosen[k]),
@@ -89,9 +119,8 @@ def show_channel() -> str:
     return ""
 
 
-def show_sums() -> str:
+def show_sums(name: str, values: Any, channel: int, peak: Any, scale: Any) -> str:
     """The sums by input channel of which a convolution's output is made."""
-    chrome.section("Where its numbers come from")
     if not has_partial_sums(here.network[name]):
         other = f"{name} is a {here.network[name].kind}: it does not add up channels. Convolutions do."
         st.info(plain(other))
@@ -124,24 +153,37 @@ def show_sums() -> str:
         labels=[str(k) for k in sums.inputs],
         cell=(row, col),
     )
+    alone = [] if count == 1 or sums.total.size == 1 else [percent(1 - nearest_slice(sums), 0)]
     chrome.facts(
         (f"sum at row {row}, column {col}", number(sums.total[row, col], 6)),
         ("the network’s pre-activation", number(sums.value[row, col], 6)),
         ("the feature map", number(values[row, col, channel], 6)),
+        *(("of the map is explained by its best slice alone", share) for share in alone),
     )
+    if alone:
+        chrome.note(
+            "A slice alone means little: what it says can be cancelled by another, and only the sum becomes "
+            "a number. The share is that of the squares about the mean that one slice’s map, times a number "
+            "and with a bias, accounts for."
+        )
     return f"""
     from cnnviz.concepts.partial_sums import partial_sums
 
     sums = partial_sums(run, {quoted(name)}, {channel})
     print(sums.parts[{row}, {col}], sums.bias, sums.total[{row}, {col}], sums.value[{row}, {col}])
-    print(maps[{row}, {col}, {channel}], sums.residual)"""
+    print(maps[{row}, {col}, {channel}], sums.residual)
+    for k in range(sums.parts.shape[2]):
+        print(1 - channels.nearest_mixture(sums.parts[:, :, [k]], sums.total).share_left)"""
 
 
-def show_two() -> str:
+def nearest_slice(sums: Any) -> float:
+    """The least that one input channel's partial sum leaves of the whole."""
+    slices = range(sums.parts.shape[2])
+    return min(channels.nearest_mixture(sums.parts[:, :, [k]], sums.total).share_left for k in slices)
+
+
+def show_two(name: str, values: Any, channel: int, peak: Any, scale: Any) -> str:
     """The same layer for two digits, on one scale."""
-    chrome.section(
-        "Two digits", "The same kernels, another digit. Both are drawn on one scale, so that colours compare."
-    )
     with chrome.controls("other"):
         start = 0 if here.digit.index == 1 else 1
         count = len(test_digits()[0])
@@ -156,7 +198,7 @@ def show_two() -> str:
             chrome.show("image_of", title.replace("\n", ", "), share=0.5, limit=140, pixels=digit.image)
     chrome.show(
         "before_and_after",
-        f"All channels of {name} for both digits.",
+        f"The same kernels, another digit: all maps of {name} for both, on one scale.",
         before=values,
         after=run[name][0],
         titles=tuple(titles),
@@ -169,21 +211,38 @@ def show_two() -> str:
     print(other[{quoted(name)}][0, :, :, {channel}].max())"""
 
 
-def show_off() -> str:
-    """What the prediction becomes without each channel, and without one of them in detail."""
+def show_worth() -> None:
+    """How strong each map is, and what the prediction becomes without it."""
+    choose_map()
+    name, last = shown["name"], shown["values"].shape[2] - 1
     ablation = cached.kept(ablate, here.run, name)
-    chrome.section(
-        "Switched off, one at a time",
-        f"Each bar is the probability of {ablation.predicted} with one channel of {name} set to zero and "
-        f"everything else as it is. {_flips(ablation.flipped)}",
-    )
+    strengths = np.abs(shown["values"]).mean(axis=(0, 1))
+    by_strength = np.argsort(-strengths, kind="stable").tolist()
+    if last:
+        strong, weighty = by_strength[0], ablation.ranking[0]
+        chrome.facts(
+            (
+                f"place by effect, of {last + 1}: map {strong}, the strongest",
+                str(ablation.ranking.index(strong) + 1),
+            ),
+            (
+                f"place by strength, of {last + 1}: map {weighty}, with the largest effect",
+                str(by_strength.index(weighty) + 1),
+            ),
+            (
+                "agreement of both rankings: 1 the same, 0 none, −1 reversed",
+                number(rank_agreement(strengths, -ablation.remaining), 2),
+            ),
+        )
     with chrome.controls("off"):
-        off = state.integer("off", 0, last, ablation.ranking[0], "Switch off channel")
+        off = state.integer("off", 0, last, ablation.ranking[0], "Switch off map")
     chrome.pick(
         "channels_off",
-        f"All channels on: {probability(ablation.whole[ablation.predicted])}. The lines are where bars end "
-        "if nothing changes. A click chooses a channel."
-        + (f" Zero is not silence here: {name} has negative values too." if scale.signed else ""),
+        f"The probability of {ablation.predicted} with one map of {name} set to zero and everything else as "
+        f"it is; with all maps on {probability(ablation.whole[ablation.predicted])}, where the lines are. "
+        f"{_flips(ablation.flipped)} Strong is a map whose numbers are large on average, in magnitude. A "
+        "click chooses a map."
+        + (f" Zero is not silence here: {name} has negative values too." if shown["scale"].signed else ""),
         [f"Switch off channel {k}" for k in range(last + 1)],
         off,
         lambda k: state.put("off", k),
@@ -192,104 +251,114 @@ def show_off() -> str:
         silent=ablation.silent,
         selected=off,
     )
-    chrome.section(f"Without channel {off}")
     left, right = chrome.columns(1, 1)
     for column, words, chances in (
-        (left, "All channels on", ablation.whole),
-        (right, f"Channel {off} switched off", ablation.without[off]),
+        (left, "All maps on", ablation.whole),
+        (right, f"Map {off} switched off", ablation.without[off]),
     ):
         with column:
-            chrome.show("probabilities", words, share=0.5, values=chances, label=here.label)
+            chrome.show("probabilities", words, share=0.5, limit=300, values=chances, label=here.label)
     reader = next_reader(here.network, name)
-    if reader is not None and len(reader.output_shape) == 3:
+    if (
+        reader is not None
+        and len(reader.output_shape) == 3
+        and state.toggle("reader", False, f"Show what {reader.name}, the next layer, makes of it")
+    ):
         chrome.show(
             "before_and_after",
-            f"What {reader.name}, the next layer with weights, makes of it.",
+            f"{reader.name} with all maps of {name}, and without map {off}.",
             before=here.run[reader.name],
             after=cached.kept(without_channel, here.run, name, off)[reader.name],
             titles=("all on", f"{off} off"),
         )
-    return f"""
-    from cnnviz.channels.ablation import ablate
-
+    shown["worth"] = f"""
     ablation = ablate(run, {quoted(name)})
+    strengths = abs(maps).mean(axis=(0, 1))
+    by_strength = np.argsort(-strengths, kind="stable").tolist()
+    strong, weighty = by_strength[0], ablation.ranking[0]
+    print(ablation.ranking.index(strong) + 1, by_strength.index(weighty) + 1)
+    print(rank_agreement(strengths, -ablation.remaining))
     print(ablation.predicted, ablation.whole, ablation.without[{off}])"""
 
 
 def _flips(flipped: tuple[int, ...]) -> str:
     if not flipped:
         return "None of them alone changes what is predicted."
-    which = "channel" if len(flipped) == 1 else "any one of channels"
+    which = "map" if len(flipped) == 1 else "any one of maps"
     return f"Without {which} {', '.join(map(str, flipped))} another digit is predicted."
 
 
-def show_network() -> str:
-    """All maps of all layers."""
-    chrome.section("Every map of every layer")
-    shared = state.toggle("shared", False, "One scale for the whole network")
-    chrome.show(
-        "network_maps",
-        "One row a layer, from the digit to the probabilities; what each cell sees grows on the way down. "
-        + ("All layers share one scale." if shared else "Each layer has a scale of its own."),
-        layers=cached.kept(figures.layers_of, here.run),
-        shared=shared,
+def show_order() -> None:
+    """The channels of a layer in another order, and the next layer's slices with them: the same answer."""
+    with chrome.controls("order"):
+        name = state.option(
+            "of", can_be_reordered(here.network), movable[0], st.selectbox, "Layer to shuffle"
+        )
+        shuffle = state.place("shuffle", 1_000, 1)
+        st.button("Shuffle again", on_click=state.put, args=("shuffle", (shuffle + 1) % 1_000))
+        st.button("As it was", on_click=state.put, args=("shuffle", 0), disabled=not shuffle)
+    count = here.network[name].output_shape[-1]
+    order = np.random.default_rng(shuffle).permutation(count) if shuffle else np.arange(count)
+    other = cached.kept(reordered, here.network, name, tuple(order.tolist())).run(here.digit.image)
+    said, now = (int(run.output[0].argmax()) for run in (here.run, other))
+    chrome.facts(
+        (f"says {said}, as it was", probability(here.run.output[0][said])),
+        (f"says {now}, shuffled", probability(other.output[0][now])),
+        (
+            f"largest difference of the {counted(other.output.shape[1], 'probability', 'probabilities')}",
+            number(float(np.abs(here.run.output - other.output).max()), 2),
+        ),
     )
-    return f"""
-    for layer, values in run.items():
-        print(layer, values.min(), values.max())
-    figures.network_maps(figures.layers_of(run), shared={shared})"""
+    chrome.show(
+        "feature_maps",
+        f"The maps of {name} with their old numbers. The kernels changed places, and in each kernel of the "
+        "next layer the slices that read them: every later number is the same sum in another order, up to "
+        "rounding. So a map’s number is a name, not a rank.",
+        limit=580,
+        maps=other[name],
+        columns=8,
+        labels=[str(k) for k in order],
+    )
+    shown["order"] = f"""
+    order = np.random.default_rng({shuffle}).permutation({count}) if {shuffle} else np.arange({count})
+    other = reordered(net, {quoted(name)}, order).run(image)
+    print(run.output.max(), other.output.max(), abs(run.output - other.output).max())"""
 
 
-here = header.current()
-chrome.definition(
-    "A feature map is one channel of a layer's output: the response of one kernel at every position of "
-    "the layer's input. A layer with sixteen kernels has sixteen feature maps. A number is large where the "
-    "input is like the kernel, and where the input is bright; and every number has the kernel’s bias in it.",
-    heard="A feature map is a picture of a feature, such as an edge or a loop.",
-    instead="It is a table of responses, one number a position, and its cells see less or more of the "
-    "image depending on the layer's depth. What a map responds to was learned; it need not have a name.",
-)
+here = lesson.begin("feature_maps")
 maps = [layer.name for layer in here.network.layers if len(layer.output_shape) == 3 and layer.inputs]
+movable = can_be_reordered(here.network)
 fields = cached.kept(receptive_field, here.network)
-with chrome.controls("layer"):
-    name = state.option("layer", maps, maps[0], st.selectbox, "Layer")
-    values = here.run[name][0]
-    scale = figures.Scale.of(values)
-    last, first = values.shape[2] - 1, figures.strongest_channel(values)
-    channel = state.integer("channel", 0, last, first, "Channel")
-peak = figures.strongest(values[:, :, channel])
-chrome.pick(
-    "feature_maps",
-    f"All channels of {name} on one scale, so that they compare. The cell outlined is the strongest of "
-    f"channel {channel}. A click chooses a channel.",
-    [f"Channel {k}" for k in range(last + 1)],
-    channel,
-    lambda k: state.put("channel", k),
-    maps=values,
-    scale=scale,
-    selected=channel,
-    cell=peak,
-)
-view = state.option("view", VIEWS, "channel", st.segmented_control, "Look at")
-more = {
-    "channel": show_channel,
-    "sums": show_sums,
-    "two": show_two,
-    "off": show_off,
-    "network": show_network,
-}[view]()
+shown: dict[str, Any] = {}
+first = maps[0]
+strongest = figures.strongest_channel(here.run[first][0])
 asked = []
-if has_partial_sums(here.network[name]):
-    contested = partial_sums(here.run, name, channel).contested
-    asked.append(questions.value_from_partial_sums(here.run, name, channel, *contested))
-if next_reader(here.network, name) is not None:
-    asked.append(questions.maps_that_change(here.run, name, channel))
+if has_partial_sums(here.network[first]):
+    contested = partial_sums(here.run, first, strongest).contested
+    asked.append(questions.value_from_partial_sums(here.run, first, strongest, *contested))
+if next_reader(here.network, first) is not None:
+    asked.append(questions.maps_that_change(here.run, first, strongest))
 question_widget.ask(*asked)
+CHOICE = ("layer", "channel")
+lesson.closer(
+    "maps",
+    "All maps of a layer, and one of them",
+    show_maps,
+    asks=(*CHOICE, "look", "row", "column", "other"),
+)
+lesson.closer("worth", "Strong is not important: switch maps off", show_worth, asks=("off", "reader"))
+if movable:
+    lesson.closer("order", "Their order means nothing: shuffle them", show_order, asks=("of", "shuffle"))
+name, channel = shown.get("name", first), shown.get("channel", strongest)
+more = "".join(shown.get(part, "") for part in ("more", "worth", "order"))
 snippets.show(
     f"""
+    import numpy as np
     import cnnviz
-    from cnnviz import figures
+    from cnnviz import channels, figures
+    from cnnviz.channels.ablation import ablate, rank_agreement
     from cnnviz.concepts.blank_sheet import blank_run
+    from cnnviz.concepts.channel_order import reordered
 
     image = {here.digit.code}
     net = cnnviz.load_model({quoted(here.model)})
@@ -300,4 +369,10 @@ snippets.show(
     print(row, col, maps[row, col, {channel}], blank_run(net)[{quoted(name)}][0, row, col, {channel}])
     {more}
     """
+)
+chrome.half_truth(
+    "A feature map is a picture of a feature, such as an edge or a loop.",
+    "It is a table of responses, one number a position, and its cells see less or more of the image "
+    "depending on the layer’s depth. Every number has the kernel’s bias in it. What a map responds to was "
+    "learned; it need not have a name.",
 )

@@ -1,38 +1,54 @@
-"""1x1: one pixel through the mixing matrix, a dense layer at every pixel, what reducing it costs."""
+"""1x1: three planes become a grey, sixteen maps ten; what a ReLU adds, what it costs and saves."""
 
 import cached
 import chrome
+import colour_view
 import header
+import lesson
 import mixing_view
+import numpy as np
 import question_widget
 import snippets
 import state
 import streamlit as st
 from plain import plain
 
-from cnnviz import channels, receptive_field
+from cnnviz import channels, kernels, ops, receptive_field
 from cnnviz.channels.ablation import next_reader
-from cnnviz.numbers import all_of, counted, minus, number, percent, signed_number, times
+from cnnviz.layers.layer import Layer, quoted
+from cnnviz.numbers import all_of, counted, minus, number, percent, times
 from cnnviz.teaching.questions import one_by_one as questions
 
 COUNT = 1_000  # Test digits on which accuracy is measured without being asked for.
+PAIRS = {"0~2": "red and blue", "0~1": "red and green", "1~2": "green and blue"}
 
 
-def show_pixel(name: str) -> tuple[int, int]:
-    """One pixel, in the browser; the row and column that the learner keeps."""
+def show_colour() -> None:
+    """The photograph, its planes, and weights to be dragged."""
+    lesson.idea(
+        "A 1×1 convolution adds up maps, each times its weight, at every place by itself. A photograph has "
+        "three maps: drag a weight, and see what they become together."
+    )
+    mixed = colour_view.show()
+    question_widget.ask(questions.weights_for_planes(*kernels.colour_photograph().shape))
+    code.append(f"""
+    planes = kernels.colour_photograph() / 255
+    weights = np.reshape({list(mixed.weights)}, (1, 1, 3, 1))
+    grey = ops.conv2d(planes, weights){"" if not mixed.relu else "; grey = ops.relu(grey)"}
+    print(grey[{mixed.row}, {mixed.col}])""")
+
+
+def show_pixel() -> None:
+    """One pixel through the network's matrix, in the browser."""
     layer = here.network[name]
     channels_in, channels_out = layer.input_shape[-1], layer.output_shape[-1]
-    chrome.section(
-        f"One pixel through {name}",
-        f"A pixel here is a cell of {name}'s maps. It has seen {' × '.join(map(str, fields[name].size))} "
-        "pixels of the image, all through the layers before: the 1×1 adds none. Point at one. The "
-        f"{counted(channels_in, 'map')} that come in have one number each there: the column beside the "
-        f"matrix. Each column of the matrix turns {all_of(channels_in, 'number')} into one: multiply, add "
-        f"up, add the bias. What comes of it is the pixel in the {counted(channels_out, 'map')} that go "
-        "out. No other pixel has a say.",
+    lesson.idea(
+        f"A pixel here is a cell of {name}'s maps; it has seen {' × '.join(map(str, fields[name].size))} "
+        "pixels of the image, all through the layers before. Each column of the matrix turns "
+        f"{all_of(channels_in, 'number')} that come in into one of the {channels_out} that go out."
     )
     row, col, out = mixing_view.show(here.run, name, f"{here.model} {here.digit}")
-    with st.expander("This pixel as a picture, to be saved"):
+    if state.toggle("saved", False, "As a picture, to be saved"):
         chrome.show(
             "pixel_mixing",
             f"Row {row}, column {col}, before the activation. The sign is written with every number.",
@@ -41,47 +57,127 @@ def show_pixel(name: str) -> tuple[int, int]:
             bias=layer.weights.get("bias"),
             selected=out,
         )
-    return row, col
-
-
-def show_dense(name: str, row: int, col: int) -> None:
-    """The same numbers by `ops.dense`, and with the pixels shuffled."""
     compared = cached.kept(channels.compare_with_dense, here.run, name)
-    rows, cols, outputs = compared.convolution.shape
-    chrome.section(
-        "It is a dense layer, at every pixel",
-        f"Take the {rows * cols} pixels apart, one row of {here.network[name].input_shape[-1]} numbers each, "
-        "and give them to a dense layer with the same matrix and bias. Or shuffle the pixels, apply the 1×1 "
-        "convolution, and put them back. All three give the same maps: the layer cannot know where a pixel "
-        "was.",
-    )
+    rows, cols, _ = compared.convolution.shape
     chrome.facts(
         ("largest difference to ops.dense", number(compared.difference, 2)),
         ("largest difference after shuffling", number(compared.shuffled_difference, 2)),
         ("numbers compared", f"{compared.convolution.size:,}"),
     )
-    chrome.table(
-        ["output", *map(str, range(outputs))],
-        [
-            ("1×1 convolution", *(signed_number(value, 5) for value in compared.convolution[row, col])),
-            ("ops.dense", *(signed_number(value, 5) for value in compared.dense[row, col])),
-        ],
-        caption=f"The pixel at row {row}, column {col}, before the activation. A difference of 0 is equality "
-        "to the last bit.",
-        name="dense",
+    chrome.note(
+        f"Take the {counted(rows * cols, 'pixel')} apart, one row of {counted(channels_in, 'number')} each, "
+        "and give them to a dense layer with the same matrix and bias. Or shuffle the pixels, apply the 1×1 "
+        "convolution, and put them back. The maps are the same: the layer cannot know where a pixel was."
     )
+    code.append(f"""
+    compared = channels.compare_with_dense(run, name)
+    print(compared.difference, compared.shuffled_difference, compared.convolution.size)
+    print(compared.dense[{row}, {col}], compared.convolution[{row}, {col}])""")
 
 
-def show_reduction(name: str) -> tuple[str, int]:
-    """A slider for how much of the layer is kept, and what that does to the network; what was chosen."""
+def show_relu() -> None:
+    """Two 1x1 convolutions in a row, with and without a ReLU between them."""
+    with chrome.controls("relu"):
+        pair = state.option("pair", PAIRS, "0~2", st.selectbox, "How much two planes differ")
+        bent = state.toggle("bent", True, "A ReLU between the two layers")
+    one, other = (int(plane) for plane in pair.split("~"))
+    first, second = PAIRS[pair].split(" and ")
+    planes = kernels.colour_photograph() / 255
+    made = channels.how_much_two_differ(planes, one, other, relu=bent)
+    nearest = channels.nearest_mixture(planes, channels.how_much_two_differ(planes, one, other)[:, :, 2])
+    drawn, measured = chrome.columns(3, 2)
+    with drawn:
+        chrome.show(
+            "feature_maps",
+            f"The first 1×1 makes two maps, {first} − {second} and {second} − {first}; the second adds them "
+            "up. "
+            + (
+                "The ReLU takes from each what is below 0, so the sum is large wherever the two planes "
+                "differ, whichever is larger."
+                if bent
+                else "With nothing between the layers both cancel: two mixtures in a row are one mixture."
+            ),
+            share=0.6,
+            maps=made,
+            labels=(f"{first} − {second}", f"{second} − {first}", "their sum"),
+        )
+    with measured:
+        chrome.facts(
+            ("the largest number of the sum", number(made[:, :, 2].max())),
+            ("of it no single mixture makes", percent(nearest.share_left, 0)),
+        )
+        chrome.note(
+            "That is what an activation behind a 1×1 adds (Lin, Chen and Yan, “Network in Network”, 2013): "
+            "layers in a row become more than one layer. The share is what the nearest mixture with a bias "
+            "misses of the sum with the ReLU, in squares about its mean."
+        )
+    code.append(f"""
+    planes = kernels.colour_photograph() / 255
+    made = channels.how_much_two_differ(planes, {one}, {other}, relu={bent})
+    wanted = channels.how_much_two_differ(planes, {one}, {other})[:, :, 2]
+    print(made[:, :, 2].max(), channels.nearest_mixture(planes, wanted).share_left)""")
+
+
+def show_separable() -> None:
+    """A convolution of the network as a depthwise one and a 1x1, as near as two steps come."""
+    layer = wide[0]
+    kernel, x = layer.weights["kernel"], here.run.inputs(layer.name)[0]
+    found = cached.kept(separated, layer)
+    options = {"strides": layer.config["strides"], "padding": layer.config["padding"]}
+    together = ops.separable_conv2d(x.astype(float), found.depthwise, found.pointwise, **options)
+    one_by_one = ops.conv2d(
+        ops.depthwise_conv2d(x.astype(float), found.depthwise, **options), found.pointwise
+    )
+    size = layer.output_shape[:2]
+    cost = channels.separable_cost(kernel.shape[2], kernel.shape[3], kernel.shape[:2], size)
+    window = "×".join(map(str, kernel.shape[:2]))
+    counted_up, measured = chrome.columns(3, 2)
+    with counted_up:
+        chrome.table(
+            ["", "weights", "multiply-adds"],
+            [
+                (f"{layer.name}, {window}", cost.direct.parameters, cost.direct.multiply_adds),
+                (f"depthwise {window}", cost.steps[0].parameters, cost.steps[0].multiply_adds),
+                ("1×1", cost.steps[1].parameters, cost.steps[1].multiply_adds),
+                ("both steps", cost.other.parameters, cost.other.multiply_adds),
+            ],
+            mark=3,
+            caption=f"{layer.name} reads {counted(kernel.shape[2], 'map')} and gives "
+            f"{counted(kernel.shape[3], 'map')} of {size[0]} × {size[1]}; biases are left out. In two steps "
+            "each map first meets a kernel of its own, and a 1×1 convolution mixes what comes of it.",
+            name="separable",
+        )
+    with measured:
+        chrome.facts(
+            (f"of {layer.name}’s squares two steps miss", percent(found.share_left, 0)),
+            (
+                "largest difference of both steps to ops.separable_conv2d",
+                number(float(np.abs(together - one_by_one).max()), 2),
+            ),
+        )
+        chrome.note(
+            "Fewer weights can do less: for one input map all kernels are then the same kernel, times a "
+            f"number each. {here.model} was trained without such layers; one that has them learns with that."
+        )
+    code.append(f"""
+    layer = net[{quoted(layer.name)}]
+    found = channels.nearest_separable(layer.weights["kernel"])
+    cost = channels.separable_cost(*found.kernel.shape[2:], found.kernel.shape[:2], layer.output_shape[:2])
+    print(found.share_left, cost.direct, cost.steps)
+    options = {{key: layer.config[key] for key in ("strides", "padding")}}
+    x = run.inputs(layer.name)[0].astype(float)
+    steps = ops.conv2d(ops.depthwise_conv2d(x, found.depthwise, **options), found.pointwise)
+    print(abs(ops.separable_conv2d(x, found.depthwise, found.pointwise, **options) - steps).max())""")
+
+
+def separated(layer: Layer) -> channels.SeparatedKernel:
+    """A layer's kernel in two steps."""
+    return channels.nearest_separable(layer.weights["kernel"])
+
+
+def show_reduction() -> None:
+    """A slider for how much of the layer is kept, and what that does to the network."""
     layer = here.network[name]
-    chrome.section(
-        "How much of it is needed",
-        "Keep only some outputs: those that vary most after the activation, over the test digits below, "
-        "for that is what the next layer can go by; or those with the largest mean square before it. Or "
-        "keep only the largest singular directions of the matrix, which mix all outputs. Nothing is "
-        "trained again.",
-    )
     with chrome.controls("reduce"):
         kinds = {
             "leaving": "outputs, by what leaves",
@@ -96,45 +192,61 @@ def show_reduction(name: str) -> tuple[str, int]:
     x, whole = here.run.inputs(name)[0][0], channels.Cost(layer.params, layer.multiply_adds)
     error = channels.mixing_error(x, matrix, bias, reduction.matrix, reduction.bias)
     cost = reduction.cost.everywhere(layer.output_shape[:2])
-    chrome.facts(
-        (f"accuracy on {evaluation.images:,} test digits", percent(evaluation.accuracy, 1)),
-        (f"relative error on {evaluation.images:,} test digits", percent(reduction.error, 1)),
-        (f"relative error on {here.digit.name} alone", percent(error, 1)),
-        (f"parameters of {whole.parameters:,}", f"{cost.parameters:,}"),
-        (f"multiply-adds of {whole.multiply_adds:,}", f"{cost.multiply_adds:,}"),
-        *(
-            [("of the mean square never leaves: the activation takes it away", percent(cut, 0))]
-            * (by == "outputs")
-        ),
-    )
-    chrome.show(
-        "error_curve",
-        "Relative error: the root mean square of what is lost over that of the outputs, before the "
-        f"activation, over {COUNT:,} test digits. Accuracy: with the layer replaced, over the same digits.",
-        limit=640,
-        errors=[one.error for one, _ in tried],
-        accuracies=[one.accuracy for _, one in tried],
-        k=k,
-        xlabel=f"{kinds[by]} kept",
-    )
-    show_all_digits(name, reduction)
-    if by == "singular":
-        st.markdown(
-            "Through singular directions the layer becomes two, into the few directions and out of them, so "
-            "it pays only if few are kept."
+    drawn, measured = chrome.columns(3, 2)
+    with drawn:
+        chrome.show(
+            "error_curve",
+            "Relative error: the root mean square of what is lost over that of the outputs, before the "
+            f"activation, over {COUNT:,} test digits. Accuracy: with the layer replaced, over the same "
+            "digits. Nothing is trained again.",
+            share=0.6,
+            limit=520,
+            errors=[one.error for one, _ in tried],
+            accuracies=[one.accuracy for _, one in tried],
+            k=k,
+            xlabel=f"{kinds[by]} kept",
         )
-    chrome.show(
-        "before_and_after",
-        f"Outputs for {here.digit.name}, before the activation; those dropped are in brackets."
-        if by != "singular"
-        else f"Outputs for {here.digit.name}, before the activation.",
-        before=channels.mix(x, matrix, bias),
-        after=channels.mix(x, reduction.matrix, reduction.bias),
-        dropped=[c for c in range(layer.output_shape[-1]) if c not in reduction.kept]
-        if by != "singular"
-        else (),
+    with measured:
+        chrome.facts(
+            (f"accuracy on {evaluation.images:,} test digits", percent(evaluation.accuracy, 1)),
+            (f"relative error on {evaluation.images:,} test digits", percent(reduction.error, 1)),
+            (f"relative error on {here.digit.name} alone", percent(error, 1)),
+            (f"parameters of {whole.parameters:,}", f"{cost.parameters:,}"),
+            (f"multiply-adds of {whole.multiply_adds:,}", f"{cost.multiply_adds:,}"),
+            *(
+                [("of the mean square never leaves: the activation takes it away", percent(cut, 0))]
+                * (by == "outputs")
+            ),
+        )
+        show_all_digits(name, reduction)
+    chrome.note(
+        {
+            "leaving": "Those are kept that vary most after the activation, over the test digits: that is "
+            "what the next layer can go by.",
+            "outputs": "Those are kept that have the largest mean square before the activation.",
+            "singular": "The largest singular directions of the matrix mix all outputs. Through them the "
+            "layer becomes two, into the few directions and out of them, so it pays only if few are kept.",
+        }[by]
     )
-    return by, k
+    if state.toggle("outputs", False, "Show the outputs, whole and reduced"):
+        dropped = [c for c in range(layer.output_shape[-1]) if c not in reduction.kept]
+        chrome.show(
+            "before_and_after",
+            f"Outputs for {here.digit.name}, before the activation"
+            + ("." if by == "singular" else "; those dropped are in brackets."),
+            before=channels.mix(x, matrix, bias),
+            after=channels.mix(x, reduction.matrix, reduction.bias),
+            dropped=() if by == "singular" else dropped,
+        )
+    code.append(f"""
+    images, labels = cnnviz.load_mnist()[1]
+    trial = channels.ReductionTrial(net, name, images[:{COUNT}], labels[:{COUNT}])
+    reduction = trial.reduce(k={k}, by={by!r})
+    print(reduction.error, trial.evaluate(reduction).accuracy, trial.cut)
+    layer, x = net[name], run.inputs(name)[0][0]
+    matrix, bias = channels.mixing_matrix(layer.weights["kernel"]), layer.weights.get("bias")
+    print(channels.mixing_error(x, matrix, bias, reduction.matrix, reduction.bias))
+    print(reduction.cost.everywhere(layer.output_shape[:2]), layer.params, layer.multiply_adds)""")
 
 
 def show_all_digits(name: str, reduction: channels.Reduction) -> None:
@@ -151,7 +263,17 @@ def show_all_digits(name: str, reduction: channels.Reduction) -> None:
         )
 
 
-def show_saving(name: str) -> None:
+def show_cost() -> None:
+    """What the layer costs and saves in this network, and what a bottleneck does."""
+    left, right = chrome.columns(1, 1)
+    if name:
+        with left:
+            show_saving()
+    with right if name else left:
+        show_bottleneck()
+
+
+def show_saving() -> None:
     """What the layer is good for in this network."""
     reader = next_reader(here.network, name)
     if reader is None:
@@ -159,11 +281,6 @@ def show_saving(name: str) -> None:
     costs = channels.compare_without_mixing(here.network, name)
     few, many = here.network[name].output_shape[-1], here.network[name].input_shape[-1]
     size = "×".join(map(str, reader.config["kernel_size"]))
-    chrome.section(
-        "What it is good for here",
-        f"{reader.name} behind it reads {counted(few, 'channel')} and not {many}, so its kernels are less "
-        "deep. That is a gain if the 1×1 convolution costs less than it saves there.",
-    )
     mixer, *norms, behind = costs.steps
     between = channels.layers_between(here.network, here.network[name], reader)
     saved, more = costs.direct - behind, costs.other - costs.direct
@@ -173,8 +290,8 @@ def show_saving(name: str) -> None:
     st.markdown(
         f"In {plain(here.model)}, {it} itself costs **{mixer.multiply_adds:,}** multiply-adds and saves "
         f"**{saved.multiply_adds:,}** in {other}: {_in_all(more.multiply_adds)}. It has{its} "
-        f"{counted(own, 'parameter')} of its own and saves {saved.parameters:,} in {other}: "
-        f"{_in_all(more.parameters)}."
+        f"{counted(own, 'parameter')} of its own and saves {saved.parameters:,} in {other}, whose kernels "
+        f"are less deep for it: {_in_all(more.parameters)}."
     )
     chrome.table(
         ["", "parameters", "multiply-adds"],
@@ -209,23 +326,18 @@ def _positions(name: str) -> str:
     return f"{rows} × {cols}"
 
 
-def show_bottleneck() -> tuple[int, int, int]:
-    """The calculator; what was chosen."""
-    chrome.section(
-        "The bottleneck",
-        "A 3×3 convolution on many channels costs a lot. Two 1×1 convolutions around one on few channels "
-        "take its place: down, across, up.",
-    )
-    with chrome.controls("bottleneck"):
-        wide = state.integer("wide", 1, 4096, 256, "Channels")
-        narrow = state.integer("narrow", 1, 4096, 64, "In between")
+def show_bottleneck() -> None:
+    """The calculator."""
+    with chrome.row("controls-bottleneck", gap="small"):
+        many = state.integer("wide", 1, 4096, 256, "Channels")
+        few = state.integer("narrow", 1, 4096, 64, "In between")
         side = state.integer("side", 1, 512, 14, "Map size")
-    costs = channels.bottleneck(wide, narrow, side)
-    steps = (f"1×1, {wide} to {narrow}", f"3×3, {narrow} to {narrow}", f"1×1, {narrow} to {wide}")
+    costs = channels.bottleneck(many, few, side)
+    steps = (f"1×1, {many} to {few}", f"3×3, {few} to {few}", f"1×1, {few} to {many}")
     chrome.table(
         ["", "parameters", "multiply-adds"],
         [
-            (f"direct 3×3, {wide} to {wide}", costs.direct.parameters, costs.direct.multiply_adds),
+            (f"direct 3×3, {many} to {many}", costs.direct.parameters, costs.direct.multiply_adds),
             *(
                 (words, step.parameters, step.multiply_adds)
                 for words, step in zip(steps, costs.steps, strict=True)
@@ -234,64 +346,73 @@ def show_bottleneck() -> tuple[int, int, int]:
             ("direct over bottleneck", *map(times, costs.saving)),
         ],
         mark=4,
-        caption="Above 1 the bottleneck has fewer, below 1 it has more.",
+        caption="Two 1×1 convolutions around a 3×3 on few channels take the place of a 3×3 on many: down, "
+        "across, up. Above 1 the bottleneck has fewer, below 1 it has more.",
         name="bottleneck",
     )
-    return wide, narrow, side
+    code.append(f"""
+    costs = channels.bottleneck({many}, {few}, {side})
+    print(costs.direct, costs.steps, costs.saving)""")
 
 
+code: list[str] = []
 here = header.current()
-fields = cached.kept(receptive_field, here.network)
-chrome.definition(
-    "A 1×1 convolution mixes channels: at every position by itself, the channels that come in are "
-    "multiplied with one matrix and give those that go out. It is a dense layer applied at each pixel. "
-    "Networks use it to have fewer channels, or more, at little cost.",
-    heard="A 1×1 convolution does nothing: it multiplies every pixel by a number.",
-    instead="It mixes depth: each output is a weighted sum of all input channels at that pixel, and a bias. "
-    "With stride 1 height and width stay as they are. Whether an activation follows is the "
-    "designer’s choice.",
-)
 mixing = channels.mixing_layers(here.network)
-row, col, by, k = 0, 0, "leaving", 5
-if mixing:
-    row, col = show_pixel(mixing[0])
-    show_dense(mixing[0], row, col)
-    by, k = show_reduction(mixing[0])
-    show_saving(mixing[0])
+name = mixing[0] if mixing else ""
+fields = cached.kept(receptive_field, here.network)
+wide = [
+    layer
+    for layer in here.network.layers
+    if layer.is_convolution
+    and layer.config["groups"] == 1
+    and layer.weights["kernel"].shape[2] > 1
+    and max(layer.config["kernel_size"]) > 1
+]
+scenes = {"colour": "1. A photograph: 3 → 1"}
+if name:
+    counts = here.network[name].input_shape[-1], here.network[name].output_shape[-1]
+    scenes["network"] = f"2. The network: {counts[0]} → {counts[1]}"
+scene = state.option(
+    "of", scenes, "colour", st.segmented_control, "What is mixed", label_visibility="collapsed"
+)
+if scene == "colour":
+    show_colour()
 else:
-    header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")
-wide, narrow, side = show_bottleneck()
-if mixing:
-    layer, x = here.network[mixing[0]], here.run.inputs(mixing[0])[0][0]
+    lesson.begin("one_by_one")
+    layer, x = here.network[name], here.run.inputs(name)[0][0]
+    middle = x.shape[0] // 2, x.shape[1] // 2
     question_widget.ask(
-        questions.numbers_that_change(layer, x, row, col), questions.weights_on_larger_maps(layer)
+        questions.numbers_that_change(layer, x, *middle), questions.weights_on_larger_maps(layer)
     )
-else:
-    question_widget.ask(questions.shape_that_comes_out(14, 256, 64))
+if not name:
+    header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")
+lesson.closer("relu", "What a ReLU behind it adds", show_relu, asks=("pair", "bent"))
+if name:
+    lesson.closer(
+        "pixel",
+        "One pixel through the whole matrix: a dense layer",
+        show_pixel,
+        asks=("row", "column", "channel", "saved"),
+    )
+if wide:
+    lesson.closer("separable", "A kernel for each map, then a 1×1: a separable convolution", show_separable)
+if name:
+    lesson.closer("reduce", "How much of it is needed", show_reduction, asks=("by", "kept", "outputs"))
+lesson.closer("cost", "What it costs, and what it saves", show_cost, asks=("wide", "narrow", "side"))
 snippets.show(
     f"""
+    import numpy as np
     import cnnviz
-    from cnnviz import channels, ops
+    from cnnviz import channels, kernels, ops
 
-    image = {here.digit.code}
-    net = cnnviz.load_model("mnist_14k")
-    run = net.run(image)
-    name = channels.mixing_layers(net)[0]
-    layer = net[name]
-    x = run.inputs(name)[0]
-    compared = channels.compare_with_dense(run, name)
-    print(compared.difference, compared.shuffled_difference, compared.convolution.size)
-    matrix = channels.mixing_matrix(layer.weights["kernel"])
-    dense = ops.dense(x, matrix, layer.weights["bias"])
-    print(dense[0, {row}, {col}], run.pre_activation(name)[0, {row}, {col}])
-
-    images, labels = cnnviz.load_mnist()[1]
-    trial = channels.ReductionTrial(net, name, images[:{COUNT}], labels[:{COUNT}])
-    reduction = trial.reduce(k={k}, by={by!r})
-    print(reduction.error, trial.evaluate(reduction).accuracy, trial.cut)
-    print(channels.mixing_error(x[0], matrix, layer.weights["bias"], reduction.matrix, reduction.bias))
-    print(reduction.cost.everywhere(layer.output_shape[:2]), layer.params, layer.multiply_adds)
-    costs = channels.bottleneck({wide}, {narrow}, {side})
-    print(costs.direct, costs.steps, costs.saving)
+    net = cnnviz.load_model({quoted(here.model)})
+    run = net.run({here.digit.code})
+    name = next(iter(channels.mixing_layers(net)), "")
+    {"".join(code)}
     """
+)
+chrome.half_truth(
+    "A 1×1 convolution does nothing: it multiplies every pixel by a number.",
+    "It mixes depth: each output is a weighted sum of all input channels at that pixel, and a bias. With "
+    "stride 1 height and width stay as they are. Whether an activation follows is the designer’s choice.",
 )

@@ -1,137 +1,162 @@
-"""3x3: why small kernels are stacked, and what the first layer's respond to."""
+"""3x3: why small kernels are stacked, what a stack costs, and what it cannot do."""
 
 import cached
+import cells_editor
 import chrome
 import header
+import lesson
+import numpy as np
 import question_widget
 import snippets
 import state
 import streamlit as st
-from chosen_digit import test_digits
 
 from cnnviz import channels, kernels, receptive_field
-from cnnviz.figures import strongest_channel
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import counted, signed_number
+from cnnviz.numbers import counted, percent
 from cnnviz.teaching.questions import three_by_three as questions
 
-here = header.current()
-fields = cached.kept(receptive_field, here.network)
-convolutions = [layer for layer in here.network.layers if layer.is_convolution]
-small = [layer for layer in convolutions if layer.config["kernel_size"] == (3, 3)]
-last = small[-1]
-chrome.definition(
-    "A 3×3 kernel is the smallest that has a middle and a neighbour on every side. Two such layers, one "
-    "on the other, see 5×5 cells, three see 7×7. They do it with fewer weights than one large kernel, and "
-    "with an activation after each.",
-    heard="A 3×3 kernel sees three by three pixels, so it can only find small things.",
-    instead=f"It reads 3×3 cells of its own input, and those have seen more. One cell of {last.name} "
-    f"depends on {fields[last.name].size[0]}×{fields[last.name].size[1]} pixels of the image.",
-)
-widths = sorted({layer.output_shape[2] for layer in small})
-chrome.section(
-    "A stack against one large kernel",
-    "Both see equally far. What differs is on how many paths a pixel reaches the unit on top. Through the "
-    "stack there are many from the middle and few from the rim; through the one large kernel every pixel "
-    "has exactly one path.",
-)
-with chrome.controls("stack"):
-    depth = state.integer("depth", 1, 6, 3, "Layers in the stack", st.slider)
-    width = state.option("width", widths, widths[0], st.segmented_control, "Channels")
-chrome.show(
-    "stacked_fields",
-    "Each layer reads 3×3 cells of the one to its left; between two of them stands an activation.",
-    depth=depth,
-)
-side = small[0].output_shape[0]
-comparisons = {k: channels.stack_of_3x3(k, width, side) for k in range(1, 7)}
-chrome.table(
-    [
-        "stack",
-        "sees",
-        "parameters, stack",
-        "parameters, one kernel",
-        "one kernel over stack",
-        "multiply-adds, stack",
-        "multiply-adds, one kernel",
-    ],
-    [
-        (
-            f"{k} × 3×3",
-            "×".join(map(str, kernels.stack_paths(k).shape)),
-            costs.other.parameters,
-            costs.direct.parameters,
-            f"{costs.saving[0]:.2f}",
-            costs.other.multiply_adds,
-            costs.direct.multiply_adds,
+SIDE = 7  # Of the kernel that three layers are to make.
+
+
+def show_stack() -> tuple[int, int]:
+    """A stack against one large kernel: what both see, and what both cost; the layers and the channels."""
+    with chrome.controls("stack"):
+        depth = state.integer("depth", 1, 6, 3, "Layers in the stack", st.slider)
+        width = state.option("width", widths, widths[0], st.segmented_control, "Channels")
+    costs = channels.stack_of_3x3(depth, width, side)
+    kept = side * side * width
+    drawn, counted_up = chrome.columns(3, 2)
+    with drawn:
+        chrome.show(
+            "stacked_fields",
+            "Each layer reads 3×3 cells of the one to its left; between two of them stands an activation. "
+            "Through the stack many paths lead from the middle to the unit and few from the rim; through the "
+            "one large kernel every cell has exactly one."
+            if depth > 1
+            else "A single layer is the large kernel: one path leads from each cell to the unit.",
+            share=0.6,
+            depth=depth,
         )
-        for k, costs in comparisons.items()
-    ],
-    caption=f"Layers of {counted(width, 'channel')}, as {here.model} has them, on maps of "
-    f"{side} × {side} cells, with biases and 'same' padding. The one kernel is as large as what the stack "
-    "sees; above 1 the stack has fewer.",
-    mark=depth - 1,
-    name="stacks",
-)
-first = small[0]
-chrome.section(
-    f"What the kernels of {first.name} respond to",
-    "The first layer reads pixels, so its kernels can be understood by looking. Beside each stands the part "
-    "of all 10,000 test digits that it answers to most, and its gain for waves: uniform grey in the middle, "
-    "the finest stripes at the rim. Pick one to look closer.",
-)
-weights = first.weights["kernel"][:, :, 0]
-patches = cached.exciting_patches(here.model, first.name)
-answers = here.run.pre_activation(first.name)[0]
-channel = state.integer("channel", 0, weights.shape[2] - 1, strongest_channel(answers), "Kernel")
-chrome.pick(
-    "kernel_portraits",
-    "Under each: the direction in which its strongest wave runs (0° to the right, 90° down) and how many of "
-    "its periods go into a pixel, or “one brightness” if plain grey comes through most; then its largest "
-    "answer, of the largest that pixels from 0 to 1 allow.",
-    [f"kernel {patch.kernel}" for patch in patches],
-    channel,
-    lambda number: state.put("channel", number),
-    kernels=weights,
-    patches=patches,
-)
-best = patches[channel]
-bias = float(first.weights["bias"][channel]) if "bias" in first.weights else 0.0
-left, right = chrome.columns(1, 1)
-with left:
-    st.subheader("Where it was found", anchor=False)
+    with counted_up:
+        chrome.table(
+            ["", f"{depth} × 3×3", f"one {2 * depth + 1}×{2 * depth + 1}", "times"],
+            [
+                ("parameters", costs.other.parameters, costs.direct.parameters, f"{costs.saving[0]:.2f}"),
+                (
+                    "multiply-adds",
+                    costs.other.multiply_adds,
+                    costs.direct.multiply_adds,
+                    f"{costs.saving[1]:.2f}",
+                ),
+                ("numbers to keep", depth * kept, kept, f"{1 / depth:.2f}"),
+            ],
+            caption=f"Layers of {counted(width, 'channel')}, as {here.model} has them, on maps of {side} × "
+            f"{side} cells, with biases and 'same' padding. While it learns, each layer’s maps of each image "
+            "are kept for the way back"
+            + (": a stack has fewer weights, and needs more memory." if depth > 1 else "."),
+            name="stacks",
+        )
+    return depth, width
+
+
+def show_limits() -> str:
+    """A large kernel of the learner's, the nearest that three layers make, and what is left; as code."""
+    examples = kernels.large_kernels(SIDE)
+    left, right = chrome.columns(2, 3)
+    with left:
+        name = state.option(
+            "wanted",
+            list(examples),
+            "ring",
+            st.selectbox,
+            "A 7 × 7 kernel",
+            on_change=cells_editor.reset,
+            args=("cells",),
+        )
+        wanted = cells_editor.edit("cells", examples[name], "Its weights", low=-9, high=9, step=0.5)
+    found = cached.nearest_stack(wanted)
+    with right:
+        made = found.share_left < 1e-12  # All that float64 leaves.
+        chrome.facts(
+            ("of its squares are left", percent(0.0 if made else found.share_left)),
+            ("free weights, 3 · 3² against 7²", f"{found.kernels.size} against {wanted.size}"),
+        )
+        chrome.show(
+            "feature_maps",
+            "Three 3×3 kernels in a row, with nothing between them, make this kernel exactly."
+            if made
+            else "The nearest that was found of what three 3×3 kernels in a row make, with nothing between "
+            "them. Most large kernels are out of their reach: 49 numbers are free, and they have 27.",
+            share=0.6,
+            limit=480,
+            maps=np.stack([wanted, found.made, found.left], axis=2),
+            labels=("wanted", "the nearest", "what is left"),
+        )
+        chrome.show(
+            "feature_maps",
+            "The three, from the image up.",
+            share=0.6,
+            limit=300,
+            maps=np.moveaxis(found.kernels, 0, 2),
+            labels=("first", "second", "third"),
+        )
+    return f"""
+    wanted = kernels.large_kernels()[{name!r}]
+    wanted[:] = {wanted.tolist()}
+    found = kernels.nearest_stack(wanted)
+    print(found.kernels, found.share_left, found.kernels.size, wanted.size)"""
+
+
+def show_kernels() -> None:
+    """What the kernels of the first layer answer to most."""
     chrome.show(
-        "image_of",
-        f"Test digit {best.image:,}, rows {best.row} to {best.bottom}, columns {best.col} to {best.right}.",
-        share=0.5,
-        limit=280,
-        pixels=test_digits()[0][best.image],
-        box=((best.row, best.bottom), (best.col, best.right)),
+        "kernel_portraits",
+        f"Beside each kernel of {first.name} stands the part of all 10,000 test digits that it answers to "
+        "most, and its gain for waves: uniform grey in the middle, the finest stripes at the rim. Under "
+        "each: the direction in which its strongest wave runs (0° to the right, 90° down) and how many of "
+        "its periods go into a pixel, or “one brightness” if plain grey comes through most; then its largest "
+        "answer, of the largest that pixels from 0 to 1 allow.",
+        kernels=first.weights["kernel"][:, :, 0],
+        patches=cached.exciting_patches(here.model, first.name),
     )
-with right:
-    st.subheader(f"Its answer to {here.digit.name}", anchor=False)
-    chrome.show(
-        "single_map",
-        f"Before the activation. Every number holds the kernel’s bias, {signed_number(bias)}, which is its "
-        "answer to blank paper: it is larger where the image is like the kernel, and smaller where like "
-        "its negative.",
-        share=0.5,
-        limit=280,
-        values=answers[:, :, channel],
+
+
+here = lesson.begin("three_by_three")
+fields = cached.kept(receptive_field, here.network)
+small = [
+    layer for layer in here.network.layers if layer.is_convolution and layer.config["kernel_size"] == (3, 3)
+]
+first, last = small[0], small[-1]
+widths, side = sorted({layer.output_shape[2] for layer in small}), first.output_shape[0]
+if not lesson.suits(here, "three_by_three"):
+    header.point_to_mnist_14k(
+        f"In {here.model} no two 3×3 convolutions follow one another directly.", "Show those in mnist_14k"
     )
-chrome.section("All answers to this digit", "Before the activation, on one scale.")
-chrome.show("feature_maps", maps=answers, selected=channel)
-asked = max(depth, 2)  # Of a single layer there is nothing to be asked.
-question_widget.ask(
-    questions.how_far_a_stack_sees(asked, 5), questions.saving_with_more_channels(asked, width)
+question_widget.ask(questions.how_far_a_stack_sees(3, 5), questions.saving_with_more_channels(3, widths[0]))
+chosen: dict[str, tuple[int, int]] = {}
+code: dict[str, str] = {}
+lesson.closer(
+    "stack",
+    "A stack against one large kernel: what both see, and cost",
+    lambda: chosen.update(stack=show_stack()),
+    asks=("depth", "width"),
 )
+lesson.closer(
+    "limits",
+    "What a stack cannot do: try a 7 × 7 kernel",
+    lambda: code.update(limits=show_limits()),
+    asks=("wanted", "cells"),
+)
+lesson.closer("kernels", f"What the kernels of {first.name} answer to", show_kernels)
+depth, width = chosen.get("stack", (3, widths[0]))
 snippets.show(
     f"""
     import cnnviz
     from cnnviz import channels, figures, kernels
 
-    found = channels.stack_of_3x3({depth}, {width}, {side})
-    print(found.other, found.direct, found.saving)
+    costs = channels.stack_of_3x3({depth}, {width}, {side})
+    print(costs.other, costs.direct, costs.saving)
     print(kernels.stack_paths({depth}))
     net = cnnviz.load_model({quoted(here.model)})
     print(cnnviz.receptive_field(net))
@@ -140,5 +165,11 @@ snippets.show(
     for patch in patches:
         print(patch.kernel, patch.image, patch.row, patch.col, patch.response, patch.possible)
     figures.kernel_portraits(weights[:, :, 0], patches)
+    {code.get("limits", "")}
     """
+)
+chrome.half_truth(
+    "A 3×3 kernel sees three by three pixels, so it can only find small things.",
+    f"It reads 3×3 cells of its own input, and those have seen more. One cell of {last.name} depends on "
+    f"{fields[last.name].size[0]}×{fields[last.name].size[1]} pixels of the image.",
 )

@@ -14,7 +14,9 @@ from cnnviz.channels.mixing import (
     mixing_layers,
     mixing_matrix,
 )
+from cnnviz.channels.mixtures import NearestMixture, how_much_two_differ, nearest_mixture
 from cnnviz.channels.reduction import Moments, Reduction, mixing_error, moments, reduce_mixing
+from cnnviz.channels.separable import SeparatedKernel, nearest_separable, separable_cost
 from cnnviz.channels.trial import ReductionTrial, with_reduction
 from cnnviz.ops.annotations import check_public
 

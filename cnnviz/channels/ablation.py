@@ -8,6 +8,7 @@ a number like any other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -159,6 +160,47 @@ def without_channel(run: Run, layer: str, channel: int) -> Run:
 
     net = run.network
     return forward_pass(net, {name: run[name] for name in net.inputs}, {layer: edit})
+
+
+def rank_agreement(one: Any, other: Any) -> float:
+    """How far two rankings of the same things agree: 1 the same, 0 not at all, -1 reversed.
+
+    Parameters
+    ----------
+    one, other
+        (N,): by what each is ranked; equal values share the mean of their places.
+
+    Returns
+    -------
+    float
+        Spearman's coefficient; 0 if either has no ranking, as all are equal.
+
+    Raises
+    ------
+    ValueError
+        for other shapes.
+
+    Examples
+    --------
+    >>> rank_agreement([1, 5, 9], [0.1, 0.2, 0.9]), rank_agreement([1, 5, 9], [3, 2, 1])
+    (1.0, -1.0)
+
+    Source: Spearman, "The proof and measurement of association between two things", American Journal of
+    Psychology, 1904.
+    """
+    one, other = np.asarray(one, float), np.asarray(other, float)
+    if one.ndim != 1 or one.shape != other.shape:
+        raise ValueError(f"one and other must be (N,), got shapes {one.shape} and {other.shape}")
+    places = [_places(values) - (len(values) - 1) / 2 for values in (one, other)]
+    spread = float(np.sqrt(np.square(places[0]).sum() * np.square(places[1]).sum()))
+    return float(places[0] @ places[1]) / spread if spread else 0.0
+
+
+def _places(values: np.ndarray) -> np.ndarray:
+    """Places from 0, the mean of them for equal values."""
+    below = (values[:, np.newaxis] > values).sum(axis=1)
+    equal = (values[:, np.newaxis] == values).sum(axis=1)
+    return below + (equal - 1) / 2
 
 
 def next_reader(net: LayerGraph, layer: str) -> Layer | None:

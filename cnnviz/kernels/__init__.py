@@ -25,7 +25,8 @@ from cnnviz.kernels.definitions import (
 )
 from cnnviz.kernels.frequency import FrequencyResponse, Peak, frequency_response
 from cnnviz.kernels.matching import Match, chance_similarity, nearest_named
-from cnnviz.kernels.photographs import SMALL_SIDE, grey, photograph
+from cnnviz.kernels.nearest_stack import NearestStack, composed, large_kernels, nearest_stack
+from cnnviz.kernels.photographs import LUMA, SMALL_SIDE, colour_photograph, grey, photograph
 from cnnviz.kernels.responses import ExcitingPatch, exciting_patches
 from cnnviz.kernels.separable import Separation, separation
 from cnnviz.kernels.stacks import stack_paths

@@ -1,7 +1,7 @@
-"""A photograph to try kernels on, and any image made grey and small enough to be drawn.
+"""A photograph to try kernels on, in colour too, and any image made grey and small enough to be drawn.
 
 The photograph comes with matplotlib and is read from its files, offline. Reading users' files is left to
-`images`; colour is left out.
+`images`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from cnnviz.images.image_files import read_image
 SIDE, SMALL_SIDE = 192, 96
 """The longer side, in pixels, of a picture that one kernel is tried on, and of one for many kernels."""
 
-_LUMA = np.array([0.299, 0.587, 0.114])
-"""Source: ITU-R BT.601, section 2.5.1."""
+LUMA = np.array([0.299, 0.587, 0.114])
+"""How bright red, green and blue look. Source: ITU-R BT.601, section 2.5.1."""
 
 
 def grey(image: Any, side: int = SIDE) -> np.ndarray:
@@ -64,7 +64,7 @@ def grey(image: Any, side: int = SIDE) -> np.ndarray:
     # One channel after the other, since those of a large image take much room as floats.
     resized = [shrunk(plane) for plane in np.moveaxis(channels, 2, 0)]
     small = np.stack(resized, axis=2) / np.iinfo(image.dtype).max
-    bright = small[:, :, 0] if small.shape[2] == 1 else small[:, :, :3] @ _LUMA
+    bright = small[:, :, 0] if small.shape[2] == 1 else small[:, :, :3] @ LUMA
     if small.shape[2] == 4:
         bright = bright * small[:, :, 3] + 1 - small[:, :, 3]
     return np.clip(bright, 0, 1).astype(np.float32)
@@ -79,8 +79,32 @@ def photograph(side: int = SIDE) -> np.ndarray:
 
     Source: James S. Davis, United States Navy; in the public domain.
     """
-    from matplotlib import get_data_path
-
-    bright = grey(read_image(f"{get_data_path()}/sample_data/grace_hopper.jpg"), side)
+    bright = grey(_read(), side)
     bright.flags.writeable = False
     return bright
+
+
+@lru_cache(maxsize=4)
+def colour_photograph(side: int = SMALL_SIDE) -> np.ndarray:
+    """The same portrait in its colours: uint8 (h, w, 3), red, green and blue, read-only.
+
+    >>> colour_photograph().shape, colour_photograph().dtype
+    ((96, 82, 3), dtype('uint8'))
+
+    Source: as `photograph`.
+    """
+    from PIL import Image
+
+    image = _read()[:, :, :3]
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = np.array(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+    small.flags.writeable = False
+    return small
+
+
+def _read() -> np.ndarray:
+    from matplotlib import get_data_path
+
+    return read_image(f"{get_data_path()}/sample_data/grace_hopper.jpg")

@@ -102,6 +102,11 @@ def open_walk(scene: Scene, walk: str | Walk, run: Run) -> None:
     scene.numbers.header["start"]["walk"] = [chosen["name"], 0]
 
 
+def suits(walk: Walk, run: Run, index: int = 0) -> bool:
+    """Whether a network and its image have what a walk speaks of."""
+    return bool(evaluate(walk.get("needs", "1 == 1"), {**StageScope(run, index)}))
+
+
 def _suited(walk: Walk, run: Run, index: int = 0, classes: Sequence[str] = ()) -> Scope:
     """What a walk speaks of; ValueError where it needs something else."""
     scope = {**StageScope(run, index, tuple(classes))}

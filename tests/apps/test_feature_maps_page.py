@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import htmls, pictures, widget
-from cnnviz.channels.ablation import ablate
+from apps.conftest import MODELS, htmls, pictures, widget
+from cnnviz.channels.ablation import ablate, rank_agreement
 from cnnviz.concepts.exciting import read_exciting
-from cnnviz.numbers import number, percent
+from cnnviz.concepts.partial_sums import partial_sums
+from cnnviz.numbers import number, percent, probability
 
-VIEWS = ("channel", "sums", "two", "off", "network")
+LOOKS = ("channel", "sums", "two")
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +22,10 @@ def digits():
     return cnnviz.load_mnist()[1]
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("layer", ["conv2d", "batch_normalization_1", "max_pooling2d", "conv2d_7"])
-def test_every_view_of_every_kind_of_layer(visit, view, layer):
-    at = visit("feature_maps", view=view, layer=layer, digit=3)
+def test_every_look_at_every_kind_of_layer(visit, look, layer):
+    at = visit("feature_maps", look=look, layer=layer, digit=3)
     assert not at.exception
     assert not at.warning
     assert pictures(at)
@@ -53,7 +56,7 @@ def test_a_channel_that_is_always_silent_is_said_to_be(visit):
 
 
 def test_partial_sums_add_up_to_what_the_network_computed(visit, digits):
-    at = visit("feature_maps", view="sums", layer="conv2d_3", channel=7, row=4, column=5, digit=8)
+    at = visit("feature_maps", look="sums", layer="conv2d_3", channel=7, row=4, column=5, digit=8)
     run = cnnviz.load_model("mnist_14k").run(digits[0][8])
     value = float(run.pre_activation("conv2d_3")[0, 4, 5, 7])
     page = htmls(at)
@@ -67,7 +70,7 @@ def test_partial_sums_add_up_to_what_the_network_computed(visit, digits):
 
 
 def test_a_layer_without_sums_leads_to_one_that_has_them(visit):
-    at = visit("feature_maps", view="sums", layer="max_pooling2d")
+    at = visit("feature_maps", look="sums", layer="max_pooling2d")
     assert "max_pooling2d is a MaxPooling2D" in at.info[0].value
     next(button for button in at.button if button.label == "Show conv2d_2").click().run()
     assert widget(at.selectbox, "layer").value == "conv2d_2"
@@ -75,7 +78,7 @@ def test_a_layer_without_sums_leads_to_one_that_has_them(visit):
 
 
 def test_two_digits_are_drawn_on_one_scale(visit, digits):
-    at = visit("feature_maps", view="two", layer="conv2d_1", digit=18, other=7)
+    at = visit("feature_maps", look="two", layer="conv2d_1", digit=18, other=7)
     net = cnnviz.load_model("mnist_14k")
     one, two = (net.run(digits[0][k])["conv2d_1"] for k in (18, 7))
     alt = next(one["alt"] for one in pictures(at) if "above" in one["alt"])
@@ -84,13 +87,64 @@ def test_two_digits_are_drawn_on_one_scale(visit, digits):
 
 
 def test_switching_off_says_what_is_left(visit, digits):
-    at = visit("feature_maps", view="off", layer="conv2d_3", digit=18)
+    at = visit("feature_maps", closer="worth", layer="conv2d_3", digit=18)
     found = ablate(cnnviz.load_model("mnist_14k").run(digits[0][18]), "conv2d_3")
     alt = next(one["alt"] for one in pictures(at) if "ithout channel 0" in one["alt"])
     for channel, share in enumerate(found.remaining):
         assert f"ithout channel {channel}: {percent(float(share))}" in alt
     assert widget(at.number_input, "off").value == found.remaining.argmin()
     widget(at.number_input, "off").set_value(2).run()
-    after = pictures(at)[-2]["alt"]
+    after = pictures(at)[-1]["alt"]
     assert after.startswith(f"Predicted {found.predictions[2]}")
     assert percent(float(found.without[2, 3])) in after
+
+
+@pytest.mark.parametrize(("layer", "digit"), [("conv2d", 247), ("conv2d_3", 18), ("max_pooling2d", 0)])
+def test_strength_is_set_against_effect(visit, digits, layer, digit):
+    page = htmls(visit("feature_maps", closer="worth", layer=layer, digit=digit))
+    run = cnnviz.load_model("mnist_14k").run(digits[0][digit])
+    found, values = ablate(run, layer), np.abs(run[layer][0])
+    strong = values.mean(axis=(0, 1)).argmax()
+    place = sum(found.remaining < found.remaining[strong]) + 1
+    # Channels that change the answer equally may come in either order.
+    last = sum(found.remaining <= found.remaining[strong])
+    shown = re.search(rf"<dd>(\d+)</dd><dt>place by effect, of \d+: map {strong}, the strongest", page)
+    assert place <= int(shown[1]) <= last
+    agreement = rank_agreement(values.mean(axis=(0, 1)), -found.remaining)
+    assert f"<dd>{number(agreement, 2)}</dd><dt>agreement of both rankings" in page
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_shuffled_channels_say_the_same(visit, digits, model):
+    at = visit("feature_maps", model=model, closer="order", digit=18)
+    run = cnnviz.load_model(model).run(digits[0][18])
+    chance = probability(run.output.max()).replace("<", "&lt;").replace(">", "&gt;")
+    assert htmls(at).count(f"<dd>{chance}</dd><dt>says {run.output.argmax()}, ") == 2
+    difference = re.search(r"<dd>([\d.e−]+)</dd><dt>largest difference of the 10", htmls(at))[1]
+    assert 0 <= float(difference.replace("−", "-")) < 1e-5
+    first = next(one["alt"] for one in pictures(at) if one["name"] == "cnnviz-feature-maps")
+    next(button for button in at.button if button.label == "Shuffle again").click().run()
+    assert at.query_params["shuffle"] == "2"
+    assert next(one["alt"] for one in pictures(at) if one["name"] == "cnnviz-feature-maps") != first
+    next(button for button in at.button if button.label == "As it was").click().run()
+    assert "<dd>0</dd><dt>largest difference of the 10" in htmls(at)
+
+
+def test_no_slice_is_the_map(visit, digits):
+    page = htmls(visit("feature_maps", look="sums", layer="conv2d_3", channel=7, digit=8))
+    sums = partial_sums(cnnviz.load_model("mnist_14k").run(digits[0][8]), "conv2d_3", 7)
+    # By another road: the square of the correlation with the whole.
+    squares = [
+        np.corrcoef(part.ravel(), sums.total.ravel())[0, 1] ** 2 for part in np.moveaxis(sums.parts, 2, 0)
+    ]
+    assert f"<dd>{percent(max(squares), 0)}</dd><dt>of the map is explained by its best slice" in page
+    assert "best slice" not in htmls(visit("feature_maps", look="sums", layer="conv2d"))
+    assert "best slice" not in htmls(visit("feature_maps", look="sums", layer="conv2d_7"))
+
+
+def test_its_parts_cost_nothing_until_one_is_opened_or_asked_for(visit):
+    assert pictures(visit("feature_maps", closer=None)) == []
+    at = visit("feature_maps", closer=None, layer="conv2d_1")
+    assert {one["name"] for one in pictures(at)} >= {"cnnviz-feature-maps", "cnnviz-single-map"}
+    at = visit("feature_maps", closer="worth")
+    assert widget(at.selectbox, "layer").value == "conv2d"

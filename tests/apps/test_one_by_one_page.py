@@ -10,7 +10,9 @@ import pytest
 
 import cnnviz
 from apps.conftest import cells, given, htmls, pictures, widget
+from cnnviz import channels, kernels
 from cnnviz.network.evaluation import evaluate
+from cnnviz.numbers import number, percent
 
 LAYER = "conv2d_2"
 
@@ -23,6 +25,10 @@ def net():
 def sent(at) -> dict:
     (data,) = given(at, "cnnviz.mixing")
     return data
+
+
+def components(at) -> list[str]:
+    return [element.proto.component_name for element in at.get("bidi_component")]
 
 
 def array(text: str, *shape: int) -> np.ndarray:
@@ -45,9 +51,6 @@ def test_a_link_keeps_the_pixel_and_the_output(visit, net):
     assert not at.warning
     data = sent(at)
     assert (data["row"], data["column"], data["channel"]) == (3, 20, 7)
-    values = net.run(cnnviz.load_mnist()[1][0][18]).pre_activation(LAYER)[0, 3, 20]
-    line = cells(at).split("1×1 convolution|")[1].split("|")[:10]
-    assert [float(cell.replace("−", "-")) for cell in line] == pytest.approx(values.tolist(), rel=1e-4)
     at = visit("one_by_one", row=24, column="x", channel=-1)
     assert len(at.warning) == 3
 
@@ -106,10 +109,61 @@ def test_outputs_are_ranked_by_what_leaves_unless_asked_otherwise(visit, net):
         assert (f"<dd>{100 * cut:.0f} %</dd><dt>of the mean square never leaves" in page) == (by == "outputs")
 
 
+def test_the_browser_gets_the_photograph_and_what_the_learner_keeps(visit):
+    (data,) = given(visit("one_by_one"), "cnnviz.colour")
+    photograph = kernels.colour_photograph()
+    assert base64.b64decode(data["photograph"]) == photograph.tobytes()
+    assert data["kept"]["weights"] == pytest.approx([0.299, 0.587, 0.114])
+    at = visit("one_by_one", mix="1,-0.5,-0.25", relu=1, y=3, x=81)
+    assert not at.warning
+    kept = given(at, "cnnviz.colour")[0]["kept"]
+    assert kept == {"weights": [1, -0.5, -0.25], "row": 3, "col": 81, "relu": True}
+    for asked in ({"mix": "1,2,0"}, {"mix": "1,0"}, {"y": 96}, {"relu": "yes"}):
+        assert len(visit("one_by_one", **asked).warning) == 1, asked
+
+
+def test_the_network_is_the_second_thing_that_is_mixed(visit):
+    at = visit("one_by_one", of="network")
+    assert "cnnviz.live_view" in components(at)
+    assert "cnnviz.colour" not in components(at)
+    assert "5,760 numbers" in at.radio[0].label
+    first = visit("one_by_one")
+    assert "cnnviz.live_view" not in components(first)
+    assert "96 × 82 pixels and 3 planes" in first.radio[0].label
+
+
+@pytest.mark.parametrize("pair", ["0~2", "0~1", "1~2"])
+def test_a_relu_between_two_mixtures_makes_what_no_mixture_makes(visit, pair):
+    one, other = map(int, pair.split("~"))
+    planes = kernels.colour_photograph() / 255
+    wanted = np.abs(planes[..., one] - planes[..., other])
+    page = htmls(visit("one_by_one", pair=pair))
+    assert f"<dd>{number(wanted.max())}</dd><dt>the largest number of the sum" in page
+    share = channels.nearest_mixture(planes, wanted).share_left
+    assert share > 0.2
+    assert f"<dd>{percent(share, 0)}</dd><dt>of it no single mixture makes" in page
+    page = htmls(visit("one_by_one", pair=pair, bent=0))
+    assert "<dd>0</dd><dt>the largest number of the sum" in page
+
+
+@pytest.mark.parametrize(("model", "layer"), [("mnist_14k", "conv2d_1"), ("mnist_maxpool", "conv2d_1")])
+def test_two_steps_are_counted_on_the_networks_own_layer(visit, model, layer):
+    at = visit("one_by_one", model=model)
+    node = cnnviz.load_model(model)[layer]
+    rows, cols, outputs = node.output_shape
+    inputs = node.weights["kernel"].shape[2]
+    one, two = 9 * inputs * outputs, (9 * inputs, inputs * outputs)
+    area = rows * cols
+    assert f"{layer}, 3×3|{one:,}|{one * area:,}" in cells(at)
+    assert f"both steps|{sum(two):,}|{sum(two) * area:,}" in cells(at)
+    left = channels.nearest_separable(node.weights["kernel"]).share_left
+    assert f"<dd>{percent(left, 0)}</dd><dt>of {layer}’s squares two steps miss" in htmls(at)
+
+
 def test_a_network_without_one_says_so_and_still_calculates(visit):
     at = visit("one_by_one", model="mnist_maxpool")
     assert "has no 1×1 convolution" in at.info[0].value
     assert "direct over bottleneck|8.43 times|8.47 times" in cells(at)
-    assert not pictures(at)
+    assert [picture["name"] for picture in pictures(at)] == ["cnnviz-feature-maps"]
     next(button for button in at.button if "mnist_14k" in button.label).click().run()
     assert re.search(r"largest difference to ops\.dense", htmls(at))

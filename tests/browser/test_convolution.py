@@ -141,7 +141,7 @@ def test_nothing_moves_where_motion_is_not_wanted(playground):
 
 
 def test_no_serious_violation_while_pooling(open_page, explorer):
-    page = open_page(f"{explorer}/pooling", dark=True)
+    page = open_page(f"{explorer}/pooling?closer=all", dark=True)
     until_drawn(page)
     assert violations(page) == []
 

@@ -14,8 +14,8 @@ KEPT = "localStorage.getItem('cnnviz.answers')"
 
 @pytest.fixture
 def pooling(open_page, explorer):
-    def visit(**options):
-        page = open_page(f"{explorer}/pooling?digit=3", **options)
+    def visit(query="", **options):
+        page = open_page(f"{explorer}/pooling?digit=3{query}", **options)
         page.locator(".st-key-pager-next a").wait_for()
         until_settled(page)
         return page
@@ -63,7 +63,7 @@ def test_keys_go_on_and_back(pooling):
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)])
 def test_a_word_explains_itself(pooling, width, dark):
-    page = pooling(width=width, dark=dark, has_touch=width < 500)
+    page = pooling("&closer=sizes", width=width, dark=dark, has_touch=width < 500)
     word, card = page.locator('.stMain a[href*="glossary#"]').first, page.locator("#term-card")
     word.scroll_into_view_if_needed()
     if width < 500:

@@ -44,10 +44,8 @@ WAYS_IN = [
     ("convolution", {"source": "cells"}),
     ("convolution", {"padding": "explicit"}),
     ("convolution", {"transposed": "1"}),
-    ("feature_maps", {"view": "sums"}),
-    ("feature_maps", {"view": "two"}),
-    ("feature_maps", {"view": "off"}),
-    ("feature_maps", {"view": "network"}),
+    ("feature_maps", {"look": "sums"}),
+    ("feature_maps", {"look": "two"}),
     ("kernels", {"on": "own"}),
     ("receptive_field", {"layer": "conv2d_7"}),
     ("try_it", {"by": "Upload"}),
@@ -55,7 +53,7 @@ WAYS_IN = [
     ("one_by_one", {"model": "mnist_maxpool"}),
 ]
 """Pages, and what makes them read parameters that they do not read otherwise."""
-DYNAMIC = {"view", "row", "column", "channel", *(f"pad_{end}" for end in ("top", "bottom", "left", "right"))}
+DYNAMIC = {"look", "row", "column", "channel", *(f"pad_{end}" for end in ("top", "bottom", "left", "right"))}
 """Parameters whose names stand in no call."""
 
 

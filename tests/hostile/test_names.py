@@ -50,12 +50,12 @@ def explorer(visit, hostile) -> Iterator:
         yield visit
 
 
-VIEWS = [(page, "") for page in PAGES] + [("feature_maps", view) for view in ("sums", "two", "off")]
+VIEWS = [(page, "") for page in PAGES] + [("feature_maps", view) for view in ("sums", "two")]
 
 
 @pytest.mark.parametrize(("page", "view"), VIEWS)
 def test_a_page_shows_names_as_words(explorer, page, view):
-    at = explorer(page, **({"view": view} if view else {}))
+    at = explorer(page, **({"look": view} if view else {}))
     assert not at.exception
     found = list(markdown(at))
     assert len(found) > 10

@@ -1,4 +1,4 @@
-"""Questions about 1x1 convolutions: what a pixel can change, what larger maps cost, which shape comes out.
+"""Questions about 1x1 convolutions: what a pixel can change, what weights it takes, which shape comes out.
 
 The counts are taken from the engine's outputs, not from a formula.
 """
@@ -139,6 +139,59 @@ def weights_on_larger_maps(layer: Layer) -> Question:
                 4 * rows * cols * weights + biases,
                 "That would be a matrix of its own at every pixel. A convolution shares one.",
                 "every pixel has weights of its own",
+            ),
+        ],
+    )
+
+
+def weights_for_planes(rows: int, cols: int, planes: int = 3) -> Question:
+    """How many weights turn the planes of a picture into one map.
+
+    Parameters
+    ----------
+    rows, cols
+        Of the picture.
+    planes
+        Red, green and blue, or others.
+
+    Returns
+    -------
+    Question
+        The answer is the size of a kernel that the engine takes for them.
+
+    Examples
+    --------
+    >>> weights_for_planes(96, 82).answer.text
+    '3 weights'
+    """
+    kernel = np.zeros((1, 1, planes, 1))
+    made = ops.conv2d(np.empty((0, rows, cols, planes)), kernel).shape[1:]
+    weights = choice_by(lambda count: counted(count, "weight"))
+    return question(
+        f"A picture has {rows} × {cols} pixels and {counted(planes, 'plane')}. How many weights does a 1×1 "
+        f"convolution have that makes one map of {made[0]} × {made[1]} of it, the bias left out?",
+        weights(
+            kernel.size,
+            f"One for {'the plane' if planes == 1 else 'each plane'}, and the same at every pixel.",
+        ),
+        [
+            weights(
+                1,
+                f"1×1 is its height and width. It is as deep as there are planes: {planes}.",
+                "a 1×1 kernel is a single number",
+            ),
+            weights(
+                9 * planes,
+                "That is a 3×3 kernel, which also reads the neighbours.",
+                "a kernel reads neighbouring pixels",
+            ),
+            weights(
+                rows * cols * planes,
+                "Every pixel has its own sum, but all use the same weights.",
+                "every pixel has weights of its own",
+            ),
+            weights(
+                rows * cols, "So many numbers come out; none of them is a weight.", "outputs are weights"
             ),
         ],
     )

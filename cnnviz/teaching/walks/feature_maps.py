@@ -21,9 +21,9 @@ FEATURE_MAPS: dict[str, Any] = {
         {
             "title": "One kernel, asked everywhere",
             "say": [
-                "A feature map holds one kernel’s answer at every place: {rows(relu): count} × "
-                "{columns(relu): count} numbers. {conv} has {channels(conv): count} {channels(conv): "
-                "kernel|kernels}, and so as many maps.",
+                "A feature map holds one kernel’s answer at every place: {conv} has {channels(conv): count} "
+                "{channels(conv): kernel|kernels}, and so as many maps of {rows(relu): count} × "
+                "{columns(relu): count} numbers.",
                 "Point at a map for its numbers; click it for its kernel.",
             ],
             "state": {"zoom": "layer", "layer": "{relu}", "path": "{spot}"},

@@ -24,9 +24,8 @@ ONE_BY_ONE: dict[str, Any] = {
         {
             "title": "One place, through all maps",
             "say": [
-                "A 1 × 1 kernel looks at a single place, but through all {channels_read(mixing): count} "
-                "maps at once. The {channels_read(mixing): count} numbers that stand there, each times its "
-                "weight, and the bias make one number: {value(spot)}.",
+                "At a single place, through all {channels_read(mixing): count} maps: the numbers that stand "
+                "there, each times its weight, and the bias make one number, {value(spot)}.",
                 "Click another number of {mixing}: always one place, always all maps.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},

@@ -15,10 +15,9 @@ POOLING: dict[str, Any] = {
             "title": "The largest stays",
             "say": [
                 "Of {window_rows(pool): count} × {window_columns(pool): count} numbers the largest stays, "
-                "here {value(spot)}; the others are dropped. Each map is pooled by itself.",
-                "Nothing is multiplied and nothing is learned: {pool} has {parameters(pool): count} weights.",
+                "here {value(spot)}; the others are dropped. Click any other number of {pool}.",
             ],
-            "state": {"zoom": "cell", "path": "{spot}"},
+            "state": {"zoom": "layer", "path": "{spot}"},
             "question": {
                 "ask": "One of the numbers that were dropped becomes a little larger. What comes out?",
                 "choices": [
@@ -38,8 +37,8 @@ POOLING: dict[str, Any] = {
                 "{rows(before): count} × {columns(before): count} numbers a map become {rows(pool): count} "
                 "× {columns(pool): count}; the {channels(pool): count} {channels(pool): map stays one|maps "
                 "stay as many}.",
-                "So {rows(pool) * columns(pool): count} places of each map are left to work out, in place "
-                "of {rows(before) * columns(before): count}.",
+                "Each map is pooled by itself. Nothing is multiplied and nothing is learned: {pool} has "
+                "{parameters(pool): count} weights.",
             ],
             "state": {"zoom": "layer", "layer": "{pool}", "path": "{spot}"},
         },

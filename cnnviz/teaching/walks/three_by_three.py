@@ -25,7 +25,7 @@ THREE_BY_THREE: dict[str, Any] = {
             "say": [
                 "This number of {second} reads 3 × 3 cells, and each of those read 3 × 3 pixels: together "
                 "5 × 5 pixels, marked on the digit.",
-                "So a second 3 × 3 does what a 5 × 5 kernel would do: it sees further.",
+                "So a second 3 × 3 sees as far as a 5 × 5 kernel would.",
             ],
             "state": {"path": "{spot}"},
         },

@@ -87,3 +87,13 @@ def test_the_shape_is_the_networks(side, channels, filters):
 def test_maps_of_one_pixel_are_no_question():
     with pytest.raises(ValueError, match="side must be at least 2, got 1"):
         questions.shape_that_comes_out(1, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "planes"), [(96, 82, 3), (2, 2, 1), (1, 3, 3), (1, 1, 1), (1, 9, 3), (3, 9, 3)]
+)
+def test_a_picture_takes_a_weight_a_plane(rows, cols, planes):
+    found = questions.weights_for_planes(rows, cols, planes)
+    assert number(found.answer.text) == planes
+    assert sum(choice.right for choice in found.choices) == 1
+    assert len({choice.text for choice in found.choices}) == len(found.choices)
