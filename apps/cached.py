@@ -34,6 +34,7 @@ from cnnviz.concepts.dead_channels import Sparsity, silence, sparsity_over
 from cnnviz.concepts.downsampling import PooledMove
 from cnnviz.concepts.downsampling import pooled_move as compare_pooled
 from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
+from cnnviz.concepts.saturation import Hearing, hearing
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.image_files import ImageError, read_image
 from cnnviz.images.no_digits import no_digits
@@ -338,6 +339,12 @@ def accuracies_with(model: str, layers: tuple[str, ...], count: int) -> dict[str
 
     words = f"Classifying {count:,} digits with each of {len(FUNCTIONS)} functions"
     return with_progress(("accuracies", model, layers, count), words, compare)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def hearing_at(model: str, layer: str, epoch: int, count: int) -> Hearing:
+    """What comes back to each kernel of a layer from some test digits, with the weights after an epoch."""
+    return hearing(network_at(model, epoch), layer, *first_digits(count))
 
 
 def sparsity(model: str, count: int) -> dict[str, Sparsity]:

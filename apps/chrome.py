@@ -190,7 +190,12 @@ def table(
 
 def facts(*pairs: tuple[str, str]) -> None:
     """A row of numbers with what they are."""
+    st.html(facts_html(*pairs))
+
+
+def facts_html(*pairs: tuple[str, str]) -> str:
+    """The same, for a place that is kept free for it."""
     items = "".join(
         f"<div><dd>{html.escape(value)}</dd><dt>{html.escape(name)}</dt></div>" for name, value in pairs
     )
-    st.html(f'<dl class="facts">{items}</dl>')
+    return f'<dl class="facts">{items}</dl>'

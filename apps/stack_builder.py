@@ -6,6 +6,7 @@ What the layers see comes from the library; here are the widgets, the table and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import cached
@@ -24,6 +25,7 @@ from cnnviz.receptive_fields.notation import StackLayer, parse_stack, stack_spec
 from cnnviz.receptive_fields.sized import Box, Interval
 
 FIRST = "conv3same.conv3same.pool2.conv3same.conv3d2same"
+SIZE, MOST = 224, 1024
 STRIDED = "conv7s2same.pool3s2same.conv3same.conv3s2same.conv3same.conv3s2same"
 USUAL = {
     kind: StackLayer.parse(word)
@@ -38,18 +40,26 @@ USUAL = {
 _REFUSED = "builder.refused"
 
 
-def show() -> tuple[str, int]:
-    """The whole builder; the stack as text, and its input's size."""
-    chrome.section(
-        "Build a stack",
+def chosen() -> tuple[str, int]:
+    """The stack as text, and its input's size; those that it begins with where it does not fit."""
+    text, size = state.text("stack", FIRST, _is_stack), state.place("input", MOST + 1, SIZE)
+    try:
+        cached.stack(text, size)
+    except ValueError:
+        return FIRST, SIZE
+    return text, size
+
+
+def show() -> None:
+    """The whole builder."""
+    st.markdown(
         "Any stack of layers, without weights: change one layer, and watch what that does to the size, the "
         "stride and the offset of all layers above it. Where layers with a stride pad by 'same', the offset "
-        "depends on the input's size: look at the strided stack with 224 and with 321 pixels.",
+        "depends on the input's size: look at the strided stack with 224 and with 321 pixels."
     )
     text = state.text("stack", FIRST, _is_stack)
     with chrome.controls("presets"):
-        architectures = {name: write_stack(make()) for name, make in ARCHITECTURES.items()}
-        for name, words in {"five layers": FIRST, "strided": STRIDED, **architectures}.items():
+        for name, words in _presets().items():
             st.button(
                 name,
                 key=f"builder.preset.{name}",
@@ -59,7 +69,7 @@ def show() -> tuple[str, int]:
             )
     layers = parse_stack(text)
     with chrome.controls("stack"):
-        size = state.integer("input", 1, 1024, 224, "Input size")
+        size = state.integer("input", 1, MOST, SIZE, "Input size")
         place = state.integer("at", 1, len(layers), len(layers), "Layer to change")
     _editor(layers, place - 1)
     refused = st.session_state.pop(_REFUSED, "")
@@ -71,9 +81,15 @@ def show() -> tuple[str, int]:
         first_unit = _first_unit(fields[names[place - 1]])
     except ValueError as error:
         st.warning(f"This stack does not fit an input of {counted(size, 'pixel')}: {plain(error)}.")
-        return FIRST, 224
+        return
     _growth(fields, layers, names, size, place - 1, first_unit)
-    return text, size
+
+
+@cache
+def _presets() -> dict[str, str]:
+    """Stacks to begin with, by name."""
+    architectures = {name: write_stack(make()) for name, make in ARCHITECTURES.items()}
+    return {"five layers": FIRST, "strided": STRIDED, **architectures}
 
 
 def _editor(layers: Sequence[StackLayer], place: int) -> None:

@@ -1,38 +1,39 @@
-"""Activation functions: the curve on real numbers, exchanged and left out; zeros; the collapse to A x + b."""
+"""Activation functions: the curve and its slope, exchanged and left out; dying ReLUs; the map A x + b."""
 
 import cached
 import chrome
+import curve_view
 import header
+import lesson
 import question_widget
 import snippets
 import state
 import streamlit as st
 from chosen_digit import test_digits
+from glossary_words import explained
 from plain import plain
 
 from cnnviz.concepts.activation_exchange import FUNCTIONS, function_named, hidden_activations
 from cnnviz.concepts.dead_channels import SCARCE, zeros_in
+from cnnviz.concepts.saturation import FLAT, slopes_at
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import all_of, counted, number, percent
+from cnnviz.numbers import all_of, counted, number, percent, probability
 from cnnviz.teaching.questions.activation_functions import applied_twice, one_convolution
+from cnnviz.training.history import TrainingHistory, read_history
 
 # Test digits that are measured without being asked for; a button measures all of them.
 COUNT = 1000
 # And on which the collapsed network is checked, in float64.
 CHECKED = 250
+# And whose loss is followed back to the kernels.
+FOLLOWED = 50
+# After so many epochs, where they were trained: a ReLU dies early.
+EPOCHS = (0, 1, 2, 3, 5, 10, 20, 40)
 
 here = header.current()
 every = len(test_digits()[0])
 bends = hidden_activations(here.network)
-chrome.definition(
-    "An activation function is one fixed curve, applied to every number of a hidden layer by itself. ReLU, "
-    "for one, keeps what is positive and makes the rest zero. It has nothing to learn, and it is what "
-    "makes a stack of layers more than one layer.",
-    heard="The activation function chooses which neurons fire.",
-    instead="It chooses nothing. It bends: every number goes through the same curve. Without a bend, "
-    "convolutions and dense layers, however many, would together be a single affine map.",
-)
 
 
 def named(function: str) -> Activation:
@@ -40,45 +41,62 @@ def named(function: str) -> Activation:
     return next((own for own in bends.values() if str(own) == function), None) or function_named(function)
 
 
-def curve(name: str, function: str, layers: tuple[str, ...]) -> None:
-    """The function over the layer's numbers, and what it does to this digit and to the accuracy."""
-    own, before = str(bends[name]), here.run.pre_activation(name)
-    trained = f"{name} was trained with {own}" + ("." if function == own else ", the dashed line.")
-    left, right = chrome.columns(3, 2)
-    with left:
-        chrome.show(
-            "activation_curve",
-            f"Above, {function}; below, the numbers that {name} puts into its activation for this digit. "
-            f"{trained}",
-            share=0.6,
-            function=named(function),
-            values=before,
-            name=function,
-            others={own: bends[name]} if own != function else None,
+def curve() -> None:
+    """The function over the layer's numbers, its slope, and what it does to this digit."""
+    share = slopes_at(named(function), before)
+    whose = f"{here.model} {here.changes} {here.digit}"
+    curve_view.show(whose, name, function, named(function), bends[name], before)
+    said = [("as trained", here.run.output[0])]
+    if function != own:
+        net = cached.exchanged(here.which, function, layers)
+        said.append((f"with {function} in {places(layers)}", net.predict(here.digit.image)[0]))
+    facts.html(
+        chrome.facts_html(
+            (f"of {name}'s numbers on this digit stand where the slope is 0", percent(share.none)),
+            *[(f"where it is below {percent(FLAT, 0)} of the steepest: saturated", percent(share.flat))]
+            * (share.flat != share.none),
+            *(
+                (f"{words}, {here.model} says {output.argmax()}", probability(output.max()))
+                for words, output in said
+            ),
         )
-    with right:
-        zeros_now = zeros_in(named(function)(before))
-        as_trained = cached.accuracy_with(here.model, own, (name,), COUNT)
-        now = cached.accuracy_with(here.model, function, layers, COUNT)
-        chrome.facts(
-            (f"of {name}'s outputs are exactly 0 on this digit", percent(zeros_now.share)),
-            ("channels are 0 everywhere on this digit", f"{len(zeros_now.silent)} of {zeros_now.channels}"),
-            (f"of the first {COUNT:,} test digits right, as trained", percent(as_trained.accuracy)),
-            (f"right with {function} in {places(layers)}", percent(now.accuracy)),
-        )
+    )
+
+
+def maps() -> None:
+    """What the function does to the layer's maps."""
+    zeros_now = zeros_in(named(function)(before))
+    chrome.facts(
+        (f"of {name}'s outputs are exactly 0 on this digit", percent(zeros_now.share)),
+        ("channels are 0 everywhere on this digit", f"{len(zeros_now.silent)} of {zeros_now.channels}"),
+    )
+    chrome.show(
+        "before_and_after",
+        f"All channels of {name} before and after {function}, on one scale.",
+        before=before,
+        after=named(function)(before),
+        titles=("before", "after"),
+    )
 
 
 def places(layers: tuple[str, ...]) -> str:
     return layers[0] if len(layers) == 1 else all_of(len(layers), "layer")
 
 
-def exchanged(function: str, layers: tuple[str, ...]) -> None:
-    """What the network with the function makes of this digit, and of all test digits if asked."""
-    chrome.section(
-        "Exchanged, not trained again",
+def done_to_numbers() -> None:
+    """What the function does to the layer's maps, and what that does to the network's answers."""
+    parts = {"answer": "The answer, not trained again", "maps": "All channels, before and after"}
+    {"answer": exchanged, "maps": maps}[
+        state.option("does", parts, "answer", st.segmented_control, "What it does")
+    ]()
+
+
+def exchanged() -> None:
+    """What the network with the function makes of this digit, and of many test digits."""
+    st.markdown(
         "The weights were learned for one curve. With another one each layer gets numbers that it was not "
         "made for, and even a small change of the curve can do great harm. How much differs from network to "
-        "network: try both. A network trained with another function can be as good as this one.",
+        "network: try both. A network trained with another function can be as good as this one."
     )
     net = cached.exchanged(here.which, function, layers)
     left, right = chrome.columns(3, 2)
@@ -92,6 +110,12 @@ def exchanged(function: str, layers: tuple[str, ...]) -> None:
             label=here.label,
         )
     with right:
+        as_trained = cached.accuracy_with(here.model, own, (name,), COUNT)
+        now = cached.accuracy_with(here.model, function, layers, COUNT)
+        chrome.facts(
+            (f"of the first {COUNT:,} test digits right, as trained", percent(as_trained.accuracy)),
+            (f"right with {function} in {places(layers)}", percent(now.accuracy)),
+        )
         asked = f"{function} in {places(layers)}"
         if state.text("over", "", lambda text: not text or text.split(" in ")[0] in functions) == asked:
             over_all = cached.accuracy_with(here.model, function, layers, every)
@@ -115,15 +139,61 @@ def exchanged(function: str, layers: tuple[str, ...]) -> None:
         )
 
 
+def dying() -> None:
+    """Kernels that died, through the training, and zeros, layer by layer."""
+    history = cached.kept(read_history, here.model)
+    rectified = [each for each, bend in bends.items() if bend.name == "relu"]
+    if not rectified or history is None or history.weights is None:
+        zeros()
+        return
+    parts = {"training": "Through the training", "zeros": "Zeros, layer by layer"}
+    if state.asks("zeros"):
+        state.settle("dies", "zeros")
+    if state.option("dies", parts, "training", st.segmented_control, "Where to look") == "zeros":
+        zeros()
+    else:
+        through_the_training(name if name in rectified else rectified[0], history)
+
+
+def through_the_training(watched: str, history: TrainingHistory) -> None:
+    """What comes back to each kernel, by epoch: those of which nothing is left are not heard of again."""
+    epochs = [epoch for epoch in EPOCHS if history.kept is None or epoch in history.kept]
+    epochs = [epoch for epoch in epochs if epoch <= history.epochs]
+    st.markdown(
+        "A ReLU passes no gradient where it makes 0. A kernel whose numbers are negative nearly "
+        "everywhere gets next to none, so next to nothing can bring it back: it is as good as dead. Move "
+        f"through the training, and watch {plain(watched)}."
+    )
+    epoch = state.option("epoch", epochs, epochs[0], st.select_slider, "After so many epochs")
+    heard = cached.hearing_at(here.model, watched, epoch, FOLLOWED)
+    labels = [str(channel) for channel in range(len(heard.active))]
+    largest = heard.gradient.max() or 1.0
+    pairs = (
+        (heard.active, "Share of each channel's numbers after the ReLU that are not 0"),
+        (
+            heard.gradient / largest,
+            "Length of the gradient that reaches each kernel, of the longest",
+        ),
+    )
+    for place, (values, words) in zip(chrome.columns(1, 1), pairs, strict=True):
+        with place:
+            chrome.show(
+                "bars",
+                f"{words}, after {counted(epoch, 'epoch')}: the first {FOLLOWED} test digits.",
+                share=0.5,
+                values=values,
+                labels=labels,
+                texts=[percent(float(value)) for value in values],
+                row=15.0,
+            )
+
+
 def zeros() -> None:
     """Zeros and dead channels, layer by layer, on this digit and over test digits."""
-    chrome.section(
-        "Zeros, and dead channels",
-        "ReLU makes zeros, and they are no loss: what is not there is information too. A channel that is "
-        "zero everywhere on one digit may speak on another. One that is zero for all of them is dead: it "
-        "costs its multiplications and says nothing. One that is hardly ever other than zero is as good as "
-        "dead: a ReLU passes no gradient where it makes 0, so next to nothing can change its weights "
-        "any more.",
+    st.markdown(
+        "Zeros are no loss: what is not there is information too. A channel that is zero everywhere on one "
+        "digit may speak on another. One that is zero for all of them is dead: it costs its multiplications "
+        "and says nothing. One that is hardly ever other than zero is as good as dead."
     )
     whole = state.text("zeros", "", ("", "all").__contains__)
     count = every if whole else COUNT
@@ -180,21 +250,13 @@ def collapse() -> None:
     affine, difference, accuracy = cached.affine(here.model, CHECKED)
     outputs, inputs = affine.matrix.shape
     layers, parameters = len(affine.network.layers), here.network.count_params()[0]
-    chrome.section(
-        "Why there must be one at all",
+    st.markdown(
         "Leave out every activation and let the pooling average instead of choosing the largest. All that is "
         f"left are weighted sums, and weighted sums of weighted sums are weighted sums. The {layers} layers "
-        f"of {here.model} become one affine map from {inputs} pixels to {outputs} logits, logits = A x + "
-        "b, whatever its depth. (The softmax after it does not count: it leaves the order as it is.)",
+        f"of {plain(here.model)} become one affine map from {inputs} pixels to {outputs} logits, logits = "
+        "A x + b, whatever its depth. (The softmax after it does not count: it leaves the order as it is.)"
     )
     logits = affine(here.digit.image)[0]
-    chrome.facts(
-        (f"numbers in A, {outputs} × {inputs}, and b", f"{affine.numbers:,}"),
-        ("parameters in the layers", f"{parameters:,}"),
-        (f"largest difference of A x + b from the layers, {CHECKED} digits, float64", number(difference)),
-        ("largest logit of this digit, for comparison", number(logits.max())),
-        (f"of {every:,} test digits right", percent(accuracy)),
-    )
     chrome.show(
         "feature_maps",
         "A, one picture for each digit's row less the mean of all ten, for only differences of logits "
@@ -202,50 +264,70 @@ def collapse() -> None:
         "others' on average, and where it is orange less: no stroke can mean something else because of "
         "another.",
         maps=affine.contrasts,
-        columns=5,
+        columns=10,
         title="weight of each pixel in A, less the mean over the digits",
     )
-    chrome.show(
-        "class_columns",
-        f"A x + b for this digit: the largest would be the answer. With these weights, learned with "
-        f"{' and '.join(sorted({str(own) for own in bends.values()}))}, it is of little worth. A linear map "
-        "that is trained as one got 88 % of the test digits right in LeCun et al., “Gradient-based learning "
-        "applied to document recognition”, 1998; with softmax and cross-entropy it gets about 92 %. Depth "
-        "adds nothing to it.",
-        values=logits,
-        selected=int(logits.argmax()),
-        title="logits of the collapsed network",
+    left, right = chrome.columns(2, 3)
+    with left:
+        chrome.facts(
+            (f"numbers in A, {outputs} × {inputs}, and b", f"{affine.numbers:,}"),
+            ("parameters in the layers", f"{parameters:,}"),
+            (f"largest difference of A x + b from the layers, {CHECKED} digits, float64", number(difference)),
+            ("largest logit of this digit, for comparison", number(logits.max())),
+            (f"of {every:,} test digits right", percent(accuracy)),
+        )
+    with right:
+        chrome.show(
+            "class_columns",
+            "A x + b for this digit: the largest would be the answer. With these weights, learned with "
+            f"{' and '.join(sorted({str(own) for own in bends.values()}))}, it is of little worth. A linear "
+            "map that is trained as one got 88 % of the test digits right in LeCun et al., “Gradient-based "
+            "learning applied to document recognition”, 1998; with softmax and cross-entropy it gets about "
+            "92 %. Depth adds nothing to it.",
+            values=logits,
+            share=0.6,
+            selected=int(logits.argmax()),
+            title="logits of the collapsed network",
+        )
+
+
+st.markdown(
+    explained(
+        "An activation function is one fixed curve, and every number of a hidden layer goes through it by "
+        "itself. Drag the point: the slope below says how much of the gradient comes back through it while "
+        "the network learns."
     )
-
-
-chrome.section("The curve, and what goes through it")
-with chrome.controls("function"):
+)
+left, right = chrome.columns(3, 1)
+with right:
     name = state.option("layer", list(bends), next(iter(bends)), st.selectbox, "Layer")
     own = str(bends[name])
     functions = list(dict.fromkeys([own, *FUNCTIONS]))
     function = state.option("function", functions, own, st.selectbox, "Function")
     kinds = {"all": "in all layers", "one": "only here"}
     where = state.option("where", kinds, "all", st.segmented_control, "Exchange")
+    facts = st.empty()
 layers = tuple(bends) if where == "all" else (name,)
-curve(name, function, layers)
 before = here.run.pre_activation(name)
-chrome.show(
-    "before_and_after",
-    f"All channels of {name} before and after {function}, on one scale.",
-    before=before,
-    after=named(function)(before),
-    titles=("before", "after"),
-)
-exchanged(function, layers)
-zeros()
-collapse()
+with left:
+    curve()
 question_widget.ask(applied_twice(name, named(function), before), one_convolution(here.network, name))
+lesson.walk_closer("activation_functions", "Step by step, in the whole network")
+lesson.closer(
+    "exchange",
+    "What it does to the numbers and the answer",
+    done_to_numbers,
+    asks=("does", "over", "compare"),
+)
+lesson.closer("dying", "How a ReLU dies", dying, asks=("dies", "epoch", "zeros"))
+lesson.closer("collapse", "Why there must be one at all", collapse)
 snippets.show(
     f"""
     import cnnviz
     from cnnviz.concepts.activation_exchange import exchange, function_named
     from cnnviz.concepts.affine_collapse import collapse
     from cnnviz.concepts.dead_channels import zeros_in
+    from cnnviz.concepts.saturation import hearing, slopes_at
     from cnnviz.network.evaluation import evaluate
 
     image = {here.digit.code}
@@ -253,14 +335,23 @@ snippets.show(
     before = net.run(image).pre_activation({quoted(name)})
     after = function_named({quoted(function)})(before)
     print((before < 0).mean(), (after == 0).mean(), len(zeros_in(after).silent))
+    print(slopes_at(function_named({quoted(function)}), before))
 
     images, labels = cnnviz.load_mnist()[1]
     other = exchange(net, {quoted(function)}, {list(layers)})
     for each in (net, other):
+        print(each.predict(image).argmax(), each.predict(image).max())
         print(evaluate(each, images[:{COUNT}], labels[:{COUNT}]).accuracy)
+
+    print(hearing(net, {quoted(name)}, images[:{FOLLOWED}], labels[:{FOLLOWED}]).gradient)
 
     affine = collapse(net)
     print(affine.numbers, net.count_params()[0], affine.largest_difference(images[:{CHECKED}]))
     print(affine(image).max(), affine.accuracy(images, labels))
     """
+)
+chrome.half_truth(
+    "The activation function chooses which neurons fire.",
+    "It chooses nothing. It bends: every number goes through the same curve. Without a bend, "
+    "convolutions and dense layers, however many, would together be a single affine map.",
 )

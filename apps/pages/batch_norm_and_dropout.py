@@ -1,8 +1,11 @@
 """Batch norm and dropout: statistics, training against inference, folding; masks, and why none now."""
 
+from typing import Any
+
 import cached
 import chrome
 import header
+import lesson
 import numpy as np
 import question_widget
 import snippets
@@ -23,23 +26,27 @@ from cnnviz.teaching.questions.batch_norm_and_dropout import louder_input, witho
 COUNT = 1000
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
-here = header.current()
-norms = normalizations(here.network)
-drops = dropout.dropout_layers(here.network)
-chrome.definition(
-    "Batch normalisation brings each channel to mean 0 and deviation 1, then gives it a deviation gamma and "
-    "a mean beta, which are learned. Dropout sets numbers to zero, chosen at random in each step of "
-    "training. Both behave differently in training and afterwards: afterwards one is a fixed scale and "
-    "shift, the other does nothing.",
-    heard="Dropout removes neurons from the network, and batch norm keeps all numbers between 0 and 1.",
-    instead="Dropout removes nothing for good: each step drops other numbers, and the finished network drops "
-    "none. Batch norm bounds nothing: it sets a channel's mean and deviation, and single numbers may lie "
-    "anywhere.",
-)
+
+def normalizing() -> None:
+    """A layer and a channel to be chosen, and what is asked about them."""
+    with chrome.controls("norm"):
+        name = state.option("layer", norms, norms[0], st.selectbox, "Layer")
+        channels = here.network[name].output_shape[-1]
+        best = figures.strongest_channel(here.run[name])
+        channel = state.integer("channel", 0, channels - 1, best, "Channel")
+        parts = {"spread": "Before and after", "forms": "In training, and now", "fold": "Folded away"}
+        part = state.option("about", parts, "spread", st.segmented_control, "About it")
+    controls.update(norm=name, channel=channel)
+    {"spread": statistics, "forms": forms, "fold": folding}[part](name, channel)
 
 
 def statistics(name: str, channel: int) -> None:
     """Means and deviations of all channels before and after, and one channel's numbers."""
+    st.markdown(
+        "The convolution's numbers come in with any mean and spread. Out of the layer they come with a mean "
+        "near beta and a deviation near gamma, channel by channel. Only a channel that hardly varies stays "
+        "flat: epsilon, which is added to the variance, is then the larger part of it."
+    )
     measured = cached.normalization(here.model, name, COUNT)
     layer, moving = measured.layer, measured.moving
     gamma, beta = layer.weights["gamma"], layer.weights["beta"]
@@ -76,15 +83,14 @@ def statistics(name: str, channel: int) -> None:
         )
 
 
-def forms(name: str, channel: int) -> int:
-    """The digit in training form and in inference form, by the size of the batch, which is returned."""
+def forms(name: str, channel: int) -> None:
+    """The digit in training form and in inference form, by the size of the batch."""
     epsilon, momentum = (here.network[name].config[key] for key in ("epsilon", "momentum"))
-    chrome.section(
-        "In training, and now",
+    st.markdown(
         "In training the mean and the variance are those of the batch at hand, so what becomes of an image "
         "depends on its company. Now they are the moving averages, and every image is on its own. Both "
         f"compute gamma · (x − mean) / √(variance + {epsilon:g}) + beta. After each training step the moving "
-        f"averages keep {momentum:g} of what they were and take the rest from the batch.",
+        f"averages keep {momentum:g} of what they were and take the rest from the batch."
     )
     with chrome.controls("batch"):
         size = state.option("batch", SIZES, 8, st.select_slider, "Images in the batch")
@@ -129,9 +135,9 @@ def forms(name: str, channel: int) -> int:
         maps=chosen.side_by_side(channel),
         labels=["training form", "inference form", "difference"],
         columns=3,
-        limit=640,
+        limit=480,
     )
-    return size
+    controls["batch"] = size
 
 
 def folding(name: str, channel: int) -> None:
@@ -141,12 +147,11 @@ def folding(name: str, channel: int) -> None:
         signed_number(network[folded.into].weights["kernel"][0, 0, channel, 0])
         for network in (here.network, folded.network)
     )
-    chrome.section(
-        "Folded away",
-        f"Now that its statistics are fixed, {name} is y = scale · x + shift for each channel, and "
-        f"{folded.into} can do its work: its weights for a channel are multiplied with the scale, and what "
-        "the shifts come to is added to its biases. What is left differs by rounding. Network.predict "
-        "works so.",
+    st.markdown(
+        f"Now that its statistics are fixed, {plain(name)} is y = scale · x + shift for each channel, and "
+        f"{plain(folded.into)} can do its work: its weights for a channel are multiplied with the scale, and "
+        "what the shifts come to is added to its biases. What is left differs by rounding. Network.predict "
+        "works so."
     )
     chrome.facts(
         (f"scale of channel {channel}", signed_number(folded.scale[channel])),
@@ -156,12 +161,18 @@ def folding(name: str, channel: int) -> None:
     )
 
 
-def masks() -> str:
-    """Dropout at work in several steps, and their mean; the code for it."""
-    chrome.section(
-        "Dropout at work",
+def dropping() -> None:
+    """Dropout at work: what it does to the answer, or to a map."""
+    parts = {"answers": "What it does to the answer", "masks": "What it drops"}
+    part = state.option("drop", parts, "answers", st.segmented_control, "Dropout at work")
+    {"answers": now, "masks": masks}[part]()
+
+
+def masks() -> None:
+    """Dropout at work in several steps, and their mean."""
+    st.markdown(
         "Each number is dropped with the same probability, the rate, by itself and anew in each step. What "
-        "is kept is divided by 1 − rate, so that the mean over many steps stays what it was.",
+        "is kept is divided by 1 − rate, so that the mean over many steps stays what it was."
     )
     with chrome.controls("dropout"):
         name = state.option("dropout", list(drops), next(iter(drops)), st.selectbox, "Dropout layer")
@@ -192,34 +203,33 @@ def masks() -> str:
         (f"root mean square distance of the mean over {steps:,} steps", number(shown.distance)),
         ("distance to be expected", number(shown.expected)),
     )
-    now(seed)
     one = f".channel({channel})" if values.ndim == 3 else ""
-    return f"""
+    controls["dropping"] = f"""
 values = run.inputs({quoted(name)})[0][0]
 found = drop_in_steps(values, {rate}, {steps}, seed={seed}, layer={quoted(name)}){one}
 print(drops[{quoted(name)}], found.scale, found.distance, found.expected)
-for step in range(4):
-    print(run_with_dropout(net, image, seed={seed}, step=step).output)
 """
 
 
-def now(seed: int) -> None:
+def now() -> None:
     """The network with dropout at work and without."""
-    chrome.section(
-        "Why nothing is dropped now",
+    st.markdown(
         "In training the noise keeps the network from relying on any single number. Now it would only make "
         "the answer depend on chance: each step below computes the same digit with other numbers dropped. A "
         "digit of which the network is sure mostly keeps its answer all the same; for one of which it is "
         "not, probabilities go up and down, and the answer may change. Without dropout the layer is the "
-        "identity: each of its numbers is what it was on average, and the answer is always the same.",
+        "identity: each of its numbers is what it was on average, and the answer is always the same."
     )
     unsure = least_sure(cached.hard_cases(here.model))
-    if unsure is not None and (here.digit.own or here.digit.index != unsure.index):
-        st.button(
-            f"Try test digit {unsure.index:,}, of which it is not sure",
-            on_click=choose_test_digit,
-            args=(unsure.index,),
-        )
+    with chrome.controls("steps"):
+        seed = state.integer("seed", 0, 9999, 0, "Seed")
+        if unsure is not None and (here.digit.own or here.digit.index != unsure.index):
+            st.button(
+                f"Try test digit {unsure.index:,}, of which it is not sure",
+                on_click=choose_test_digit,
+                args=(unsure.index,),
+            )
+    controls["seed"] = seed
     runs = cached.runs_with_dropout(here.which, here.digit, seed)
     best = here.predicted
     chrome.table(
@@ -248,30 +258,30 @@ def now(seed: int) -> None:
     st.markdown(plain(said))
 
 
+here = lesson.begin("batch_norm_and_dropout")
+norms = normalizations(here.network)
+drops = dropout.dropout_layers(here.network)
+controls: dict[str, Any] = {}
+asking = st.container()
 if norms:
-    chrome.section(
-        "Before and after",
-        "The convolution's numbers come in with any mean and spread. Out of the layer they come with a mean "
-        "near beta and a deviation near gamma, channel by channel. Only a channel that hardly varies stays "
-        "flat: epsilon, which is added to the variance, is then the larger part of it.",
+    lesson.closer(
+        "norm", "What batch norm does to a channel", normalizing, asks=("layer", "channel", "about", "batch")
     )
-    with chrome.controls("norm"):
-        norm = state.option("layer", norms, norms[0], st.selectbox, "Layer")
-        channels = here.network[norm].output_shape[-1]
-        best = figures.strongest_channel(here.run[norm])
-        channel = state.integer("channel", 0, channels - 1, best, "Channel")
-    statistics(norm, channel)
-    batch_size = forms(norm, channel)
-    folding(norm, channel)
 else:
     header.point_to_mnist_14k(f"{here.model} has no batch normalisation.", "Show those in mnist_14k")
-dropping = masks()
+lesson.closer(
+    "dropout", "Dropout at work", dropping, asks=("drop", "dropout", "rate", "seed", "steps", "map")
+)
 questions = [without_scaling(next(iter(drops)), drops[next(iter(drops))])]
 if norms:
+    norm = controls.get("norm", norms[0])
+    channel = controls.get("channel", figures.strongest_channel(here.run[norm]))
     row, col = figures.strongest(here.run[norm][0, :, :, channel])
     batch = cached.batch_inputs(here.which, norm, here.digit, 8)
     questions.insert(0, louder_input(here.network[norm], batch, row=row, col=col, channel=channel))
-question_widget.ask(*questions)
+with asking:
+    question_widget.ask(*questions)
+batch_size = controls.get("batch", 8)
 lines = f"""
 import numpy as np
 import cnnviz
@@ -282,7 +292,9 @@ image = {here.digit.code}
 net = cnnviz.load_model({quoted(here.model)})
 run = net.run(image)
 drops = dropout_layers(net)
-{dropping}"""
+for step in range(4):
+    print(run_with_dropout(net, image, seed={controls.get("seed", 0)}, step=step).output)
+{controls.get("dropping", "")}"""
 if norms:
     others = [k for k in range(batch_size) if here.digit.own or k != here.digit.index][: batch_size - 1]
     last = others[-1] + 1 if others else 0
@@ -302,3 +314,9 @@ before, after = (each[folded.into].weights["kernel"][0, 0, {channel}, 0] for eac
 print(folded.scale[{channel}], before, after, net[{quoted(norm)}].params, folded.largest_difference(run))
 """
 snippets.show(lines)
+chrome.half_truth(
+    "Dropout removes neurons from the network, and batch norm keeps all numbers between 0 and 1.",
+    "Dropout removes nothing for good: each step drops other numbers, and the finished network drops "
+    "none. Batch norm bounds nothing: it sets a channel's mean and deviation, and single numbers may lie "
+    "anywhere.",
+)

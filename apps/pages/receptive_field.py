@@ -1,4 +1,4 @@
-"""Receptive field: what one unit sees, on the digit and on every map between, and how it grows."""
+"""Receptive field: what one unit sees, the attempt to refute it, what counts in it, and how it grows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Any
 
 import cached
 import chrome
-import header
+import lesson
 import navigation
 import question_widget
 import snippets
 import stack_builder
 import state
 import streamlit as st
+import unit_view
 from chosen_digit import Digit
 from plain import plain
 
 from cnnviz import figures, receptive_field
+from cnnviz.concepts.field_growth import EXAMPLES
 from cnnviz.figures import Scale, left_out, strongest_channel
 from cnnviz.layers.layer import quoted
 from cnnviz.numbers import counted, minus, number, percent
@@ -33,47 +35,6 @@ from cnnviz.training.history import read_history
 DIGITS = tuple(Digit(index) for index in range(20))
 # Fields of up to so many pixels are put to the test without being asked, which takes a tenth of a second.
 AT_ONCE = 100
-
-
-def what_is_cut_off(name: str, row: int, col: int) -> str:
-    """Whether the border cuts the unit's field, and which pixels no unit of its layer sees."""
-    field = fields[name]
-    whole, kept = field.box(row, col, clip=False), field.box(row, col)
-    if whole == kept:
-        said = "The border cuts nothing off: the whole field lies on the image."
-    else:
-        (top, bottom), (left, right) = whole
-        said = (
-            f"Its full field, rows {top} to {bottom} and columns {left} to {right}, reaches into padding: "
-            "the dashed part is cut off."
-        )
-    lost = [
-        f"the last {side - 1 - last} {axis}"
-        for (_, last), side, axis in zip(
-            field.box(), here.network.input_shape, ("rows", "columns"), strict=False
-        )
-        if last < side - 1
-    ]
-    return said + (f" No unit of {name} sees {' and '.join(lost)} of the image." if lost else "")
-
-
-def in_the_live_view(name: str, row: int, col: int) -> None:
-    """The cone of the unit, to be pointed at, and the way to the whole network with this unit open."""
-    # Of the whole layer, so that it stays the same one while the unit moves.
-    channel = strongest_channel(here.run[name])
-    chrome.section(
-        "The same unit, number by number",
-        f"Its cone through the live view, from the image to {name}, for channel {channel}, in which "
-        f"{name} is "
-        f"strongest on {here.digit.name}. Point at any other number to see what it sees; click it for its "
-        "receipt.",
-    )
-    here.live_view(key="cone", last=name, pinned=(name, row, col, channel))
-    st.page_link(
-        "pages/overview.py",
-        label=f"Open {plain(name)} row {row}, column {col}, channel {channel} in the whole network →",
-        query_params={**navigation.carried(), "view": f"trail={name}~{row}~{col}~{channel}"},
-    )
 
 
 def measures(effective: Sequence[tuple[str, EffectiveReceptiveField]]) -> None:
@@ -100,47 +61,75 @@ def if_dark(field: EffectiveReceptiveField) -> str:
     return "" if field.map.any() else " No pixel counts: no channel of the unit lets anything through."
 
 
-def one_unit(name: str, row: int, col: int) -> None:
-    """The box on every map on the way."""
-    (top, bottom), (left, right) = fields[name].box(row, col)
-    path = cached.kept(figures.path_to, here.run, name, row, col)
-    chrome.show(
-        "receptive_path",
-        f"Row {row}, column {col} of {name} sees rows {top} to {bottom} and columns {left} to {right} of "
-        f"the image. {what_is_cut_off(name, row, col)} Of every layer the channel is shown that is "
-        f"strongest there. {left_out(path)}",
-        layers=path,
+def one_unit() -> None:
+    """A unit to be chosen, its field, and what is asked about it."""
+    name, row, col = unit_view.choose(here, fields, shown)
+    channel = strongest_channel(here.run[name])
+    st.page_link(
+        "pages/overview.py",
+        label=f"Open {plain(name)} row {row}, column {col}, channel {channel} in the whole network →",
+        query_params={**navigation.carried(), "view": f"trail={name}~{row}~{col}~{channel}"},
     )
+    remarks = " ".join(filter(None, [what_nobody_sees(name), left_out(path_of(name))]))
+    if remarks:
+        st.caption(plain(remarks))
+    about = {
+        "test": "Try to refute it",
+        "counts": "What counts in it",
+        "training": "What training does to it",
+    }
+    asked = state.option("about", about, "test", st.segmented_control, "About this unit")
+    {"test": put_to_the_test, "counts": what_counts, "training": training}[asked](name, row, col)
+
+
+def path_of(name: str) -> list[figures.Seen]:
+    """The maps between the image and a layer, of any of its units."""
+    return cached.kept(figures.path_to, here.run, name, 0, 0)
+
+
+def what_nobody_sees(name: str) -> str:
+    """Which pixels no unit of a layer sees."""
+    lost = [
+        f"the last {counted(side - 1 - last, axis)}"
+        for (_, last), side, axis in zip(
+            fields[name].box(), here.network.input_shape, ("row", "column"), strict=False
+        )
+        if last < side - 1
+    ]
+    return f"No unit of {name} sees {' and '.join(lost)} of the image." if lost else ""
 
 
 def put_to_the_test(name: str, row: int, col: int) -> None:
     """Everything outside the field changed, and every pixel inside."""
-    chrome.section(
-        "Is that right? Try to refute it",
-        "A box that is too small shows itself when a change outside changes the unit; one that is too "
-        "large, when no change in some row or column at its edge does. Trials can only refute: that the "
-        "box holds for every image follows from the layers, whatever their weights.",
-    )
-    at_once = math.prod(side or 0 for side in fields[name].size) <= AT_ONCE
-    if not at_once and not state.toggle("check", False, f"Check it on {here.digit.name}"):
-        return
-    check = cached.field_check(here.which, here.digit, name, row, col)
-    changing = int(check.matters.sum())
-    if check.trials:
-        what = f"numbers unchanged, to the last bit, when all {check.outside} pixels outside are changed"
-        unchanged = (what, f"{check.unchanged} of {len(check.values)}")
-    else:
-        unchanged = ("pixels lie outside: the field is the whole image", "0")
-    chrome.facts(unchanged, ("pixels inside change it, each one alone", f"{changing} of {check.inside}"))
-    if check.trials:
-        chrome.show(
-            "field_trials",
-            "The unit's numbers in all channels, before any activation of its layer, which could hide a "
-            f"change. {what_inside_shows(check)}",
-            check=check,
+    words, drawn = chrome.columns(2, 3)
+    with words:
+        st.markdown(
+            "A field that is too small shows itself when a change outside changes the unit; one that is too "
+            "large, when no change in some row or column at its edge does. Trials can only refute: that the "
+            "field holds for every image follows from the layers, whatever their weights."
         )
-    else:
-        st.caption(what_inside_shows(check))
+        at_once = math.prod(side or 0 for side in fields[name].size) <= AT_ONCE
+        if not at_once and not state.toggle("check", False, f"Check it on {here.digit.name}"):
+            return
+        check = cached.field_check(here.which, here.digit, name, row, col)
+        changing = int(check.matters.sum())
+        if check.trials:
+            what = f"numbers unchanged, to the last bit, when all {check.outside} pixels outside are changed"
+            unchanged = (what, f"{check.unchanged} of {len(check.values)}")
+        else:
+            unchanged = ("pixels lie outside: the field is the whole image", "0")
+        chrome.facts(unchanged, ("pixels inside change it, each one alone", f"{changing} of {check.inside}"))
+    with drawn:
+        if check.trials:
+            chrome.show(
+                "field_trials",
+                "The unit's numbers in all channels, before any activation of its layer, which could hide a "
+                f"change. {what_inside_shows(check)}",
+                share=0.6,
+                check=check,
+            )
+        else:
+            st.caption(what_inside_shows(check))
 
 
 def what_inside_shows(check: FieldCheck) -> str:
@@ -162,11 +151,10 @@ def what_inside_shows(check: FieldCheck) -> str:
 
 def what_counts(name: str, row: int, col: int) -> None:
     """The effective field inside the box."""
-    chrome.section(
-        "What counts inside the box",
+    st.markdown(
         "All pixels in the box can change the unit, but not all change it equally: many paths lead from "
         "the middle to the unit, few from the edge. The effective receptive field is the magnitude of the "
-        "unit's gradient, pixel by pixel.",
+        "unit's gradient, pixel by pixel."
     )
     effective = [
         (here.digit.name, cached.effective(here.which, name, (here.digit,), row, col)),
@@ -178,7 +166,7 @@ def what_counts(name: str, row: int, col: int) -> None:
                 "effective_field",
                 f"{words[:1].upper()}{words[1:]}: all channels of the unit together.{if_dark(field)}",
                 share=0.5,
-                limit=340,
+                limit=300,
                 field=field.map,
                 box=field.box,
                 title=f"{'mean ' if field.images > 1 else ''}magnitude of the gradient",
@@ -190,15 +178,15 @@ def training(name: str, row: int, col: int) -> None:
     """The same unit with the weights that training began with."""
     history = cached.kept(read_history, here.model)
     if history is None or history.weights is None:
+        st.markdown(plain(f"Of {here.model}'s training nothing was recorded."))
         return
-    chrome.section(
-        "What training does to it",
+    st.markdown(
         "The box is the architecture's and stays. What counts inside it is up to the weights, which are "
-        "random before training.",
+        "random before training."
     )
     effective = [
         ("before training", cached.effective(here.model, name, DIGITS, row, col, 0)),
-        (f"after {history.epochs} epochs", cached.effective(here.model, name, DIGITS, row, col)),
+        (f"after {counted(history.epochs, 'epoch')}", cached.effective(here.model, name, DIGITS, row, col)),
     ]
     scale = Scale.of(*(field.density for _, field in effective), signed=False)
     for place, (words, field) in zip(chrome.columns(1, 1), effective, strict=True):
@@ -208,7 +196,7 @@ def training(name: str, row: int, col: int) -> None:
                 f"{words[:1].upper()}{words[1:]}, on the same {len(DIGITS)} digits and one "
                 f"scale.{if_dark(field)}",
                 share=0.5,
-                limit=340,
+                limit=300,
                 field=field.density,
                 box=field.box,
                 scale=scale,
@@ -225,7 +213,7 @@ def training(name: str, row: int, col: int) -> None:
         spread = (" × ".join(map(number, field.sigma)) for field in pair)
         rows.append((other, fields[other].label, *spread, said))
     chrome.table(
-        ["layer", "field r", "σ before training", f"σ after {history.epochs} epochs", "change"],
+        ["layer", "field r", "σ before training", f"σ after {counted(history.epochs, 'epoch')}", "change"],
         rows,
         caption="The spread of what counts for each layer's middle unit, rows × columns in pixels, mean of "
         f"{len(DIGITS)} digits, and after ± the change's standard error over these. Luo and others, who "
@@ -242,82 +230,92 @@ def middle(name: str, epoch: int | None = None) -> EffectiveReceptiveField:
     return cached.effective(here.model, name, DIGITS, height // 2, width // 2, epoch)
 
 
-def growth(names: Sequence[str], name: str) -> None:
+def growth() -> None:
+    """How fields grow: in this network, where ways meet, with holes, in a stack of one's own."""
+    kinds = {
+        "network": here.model,
+        "meeting": "where ways meet",
+        "holes": "with holes",
+        "own": "a stack of your own",
+    }
+    if state.asks("stack", "input", "at"):
+        state.settle("grows", "own")
+    asked = state.option("grows", kinds, "network", st.segmented_control, "How it grows")
+    if asked == "own":
+        stack_builder.show()
+    elif asked == "network":
+        grows_in_the_network()
+    else:
+        grows_in(asked)
+
+
+def grows_in_the_network() -> None:
     """The recurrence with this network's numbers, and the chart."""
-    chrome.section(
-        "How it grows",
+    st.markdown(
         "Going up one layer, the field grows by the kernel's size less one, times the step that its cells "
-        "are apart. Then the step itself is multiplied by the layer's stride.",
+        "are apart. Then the step itself is multiplied by the layer's stride."
     )
     with st.container(key="formulas", horizontal=True, gap="large"):
         st.latex(r"r_\ell = r_{\ell-1} + (k_\ell - 1)\, j_{\ell-1}", width="content")
         st.latex(r"j_\ell = s_\ell\, j_{\ell-1}", width="content")
-    steps = [step for step in recurrence(fields) if step.layer in names]
+    marked = shown.index(unit_view.kept_unit(here, shown)[0])
     rows: list[tuple[Any, ...]] = []
-    for step in steps:
+    for step in [step for step in recurrence(fields) if step.layer in shown]:
         k, s = pair_text(step.local.size), pair_text(step.local.stride)
         r, j = pair_text(step.before.size), pair_text(step.before.stride)
         size, stride, offset = map(pair_text, (step.after.size, step.after.stride, step.after.padding))
         rows.append((step.layer, k, s, j, f"{r} + ({k} − 1) · {j} = {size}", f"{s} · {j} = {stride}", offset))
-    chrome.table(
-        ["layer", "kernel k", "stride s", "step before", "field r", "step j", "offset"],
-        rows,
-        caption="In pixels of the image. The offset is how far the first unit's field begins before the "
-        "first pixel: 0 as long as no layer pads.",
-        mark=names.index(name),
-    )
-    ends = [middle(other).span(0.9)[1] for other in names]
-    chrome.show(
-        "receptive_growth",
-        "Outlined: the width of the receptive field in pixels. Filled: the shortest run of columns that "
-        f"holds 90 % of the gradient of the middle unit, mean of {len(DIGITS)} digits.",
-        limit=800,
-        names=names,
-        sizes=[fields[other].size[1] or 0 for other in names],
-        effective=[right - left + 1 for left, right in ends],
-        image=here.network.input_shape[1],
-        highlight=names.index(name),
-    )
+    left, right = chrome.columns(5, 2)
+    with left:
+        chrome.table(
+            ["layer", "kernel k", "stride s", "step before", "field r", "step j", "offset"],
+            rows,
+            caption="In pixels of the image. The offset is how far the first unit's field begins before the "
+            "first pixel: 0 as long as no layer pads.",
+            mark=marked,
+        )
+    ends = [middle(other).span(0.9)[1] for other in shown]
+    with right:
+        chrome.show(
+            "receptive_growth",
+            "Outlined: the width of the receptive field in pixels. Filled: the shortest run of columns that "
+            f"holds 90 % of the gradient of the middle unit, mean of {len(DIGITS)} digits.",
+            share=0.29,
+            names=shown,
+            sizes=[fields[other].size[1] or 0 for other in shown],
+            effective=[right - left + 1 for left, right in ends],
+            image=here.network.input_shape[1],
+            highlight=marked,
+        )
 
 
-here = header.current()
+def grows_in(example: str) -> None:
+    """A small network without weights, as a ladder to be pointed at."""
+    kinds = {name: each.title for name, each in EXAMPLES.items() if each.about == example}
+    picked = state.option(example, kinds, next(iter(kinds)), st.segmented_control, "Of what")
+    st.markdown(EXAMPLES[picked].words())
+    unit_view.show_ladder(picked, EXAMPLES[picked].fields())
+
+
+here = lesson.begin("receptive_field", tool="paint")
 fields = cached.kept(receptive_field, here.network)
 layers = [layer for layer in here.network.layers if layer.inputs and len(layer.output_shape) == 3]
 shown = [layer.name for layer in layers if "kernel" in layer.weights or layer.is_pool]
-chrome.definition(
-    "The receptive field of a unit is the part of the input image that can change it. It is counted in "
-    "input pixels and grows with every layer whose cells look at more than one cell, and faster behind a "
-    "stride or a pooling layer.",
-    heard="The receptive field is the size of the kernel.",
-    instead=f"That holds for the first layer only. From layer to layer, {here.model}'s is "
-    f"{', '.join(fields[name].label for name in shown)} pixels wide.",
+asking = st.container()
+lesson.closer(
+    "unit",
+    "Choose a unit, and try to refute its field",
+    one_unit,
+    asks=("layer", "row", "column", "about", "check"),
 )
-chrome.section(
-    "One unit, down to the pixels",
-    "The outlined cells are all that the unit depends on: see the test below it.",
-)
-with chrome.controls("unit"):
-    chosen = state.option("layer", shown, shown[len(shown) // 2], st.selectbox, "Layer")
-    height, width, _ = here.network[chosen].output_shape
-    unit_row = state.integer("row", 0, height - 1, height // 2, "Row")
-    unit_col = state.integer("column", 0, width - 1, width // 2, "Column")
-one_unit(chosen, unit_row, unit_col)
-put_to_the_test(chosen, unit_row, unit_col)
-in_the_live_view(chosen, unit_row, unit_col)
-what_counts(chosen, unit_row, unit_col)
-training(chosen, unit_row, unit_col)
-chrome.section(
-    "The ladder",
-    "One row of cells of every layer, the image at the bottom: the lines are the connections. Neighbours "
-    "share most of what they see.",
-)
-chrome.show("receptive_ladder", rungs=cached.kept(figures.rungs_to, here.network, chosen, unit_col))
-growth(shown, chosen)
-stack, size = stack_builder.show()
-# The layer that was chosen, or the nearest before it that has room for what is asked.
-upto = shown[: shown.index(chosen) + 1]
-roomy, neighbours = ([name for name in upto if (fields[name].shape[1] or 0) >= cells] for cells in (5, 2))
-question_widget.ask(one_more_layer(fields[roomy[-1]], 5), shared_pixels(fields[neighbours[-1]]))
+lesson.closer("growth", "How it grows", growth, asks=("grows", "meeting", "holes", "stack", "input", "at"))
+chosen, unit_row, unit_col = unit_view.kept_unit(here, shown)
+with asking:
+    # The layer that was chosen, or the nearest before it that has room for what is asked.
+    upto = shown[: shown.index(chosen) + 1]
+    roomy, neighbours = ([name for name in upto if (fields[name].shape[1] or 0) >= cells] for cells in (5, 2))
+    question_widget.ask(one_more_layer(fields[roomy[-1]], 5), shared_pixels(fields[neighbours[-1]]))
+stack, size = stack_builder.chosen()
 snippets.show(
     f"""
     import cnnviz
@@ -342,4 +340,9 @@ snippets.show(
 
     print(cnnviz.receptive_field(stack_specs({stack!r}), {size}))
     """
+)
+chrome.half_truth(
+    "The receptive field is the size of the kernel.",
+    f"That holds for the first layer only. From layer to layer, {here.model}'s is "
+    f"{', '.join(fields[name].label for name in shown)} pixels wide.",
 )

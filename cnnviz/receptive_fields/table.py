@@ -206,6 +206,48 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         marks = sized.feeding(place_in(sized.node, row, col, unit))
         return self._boxes(sized, marks, leave_out=self[layer].name)
 
+    def reads(self, layer: str, axis: int) -> dict[str, list[tuple[int, ...]]]:
+        """Which rows (axis 0) or columns (1) of each layer before it every row or column of a layer reads.
+
+        Directly, not over what lies between: a sum reads the same cell of each branch.
+
+        Raises
+        ------
+        KeyError
+            for a layer that does not exist.
+        ValueError
+            for an axis that is not the layer's; if the size is not known.
+
+        Examples
+        --------
+        >>> from cnnviz.receptive_fields import Branches, Conv
+        >>> rf = receptive_field([Branches([Conv(3, padding="same")], [])], (4, 4))
+        >>> rf.reads("conv", 1)
+        {'input': [(0, 1), (0, 1, 2), (1, 2, 3), (2, 3)]}
+        >>> rf.reads("add", 1)["input"]
+        [(0,), (1,), (2,), (3,)]
+        """
+        sized = self[layer]._known
+        graph, node = sized.graph, sized.node
+        if axis not in range(min(len(node.shape) - 1, 2)):
+            raise ValueError(
+                f"axis must be one of {layer}'s, {node.shape}, but not its channels, got {axis!r}"
+            )
+        places = [tuple(u if a == axis else None for a in range(axis + 1)) for u in range(node.shape[axis])]
+        return {
+            graph.nodes[source].name: [
+                tuple(
+                    Marks.at(node.shape, place)
+                    .backward(steps, graph.nodes[source].shape)
+                    .along(axis)
+                    .nonzero()[0]
+                    .tolist()
+                )
+                for place in places
+            ]
+            for source, steps in zip(node.inputs, node.links, strict=True)
+        }
+
     def projection(
         self, layer: str, row: int | None = None, col: int | None = None, *, unit: Any = None
     ) -> dict[str, Box]:

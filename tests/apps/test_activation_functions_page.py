@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+
+import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import cells, htmls, pictures, widget
-from cnnviz.concepts.activation_exchange import exchange, hidden_activations
+from apps.conftest import cells, given, htmls, pictures, widget
+from cnnviz.concepts.activation_exchange import exchange, function_named, hidden_activations
 from cnnviz.concepts.dead_channels import sparsity_over, zeros_in
+from cnnviz.concepts.saturation import hearing, places_around, slopes_at
 from cnnviz.network.evaluation import evaluate
-from cnnviz.numbers import percent
+from cnnviz.numbers import percent, probability
+from cnnviz.training.history import read_history
 
 IMAGES, LABELS = cnnviz.load_mnist()[1]
 
@@ -40,8 +45,56 @@ def test_every_function_is_tried_on_demand_and_the_address_keeps_it(visit):
     assert "linear: " in alt
 
 
+@pytest.mark.parametrize(
+    ("layer", "function", "place"),
+    [("conv2d", "relu", None), ("conv2d_3", "tanh", 7), ("conv2d_6", "mish", 300)],
+)
+def test_the_curve_its_slope_and_its_numbers_are_the_librarys(visit, layer, function, place):
+    at = visit("activation_functions", layer=layer, function=function, digit=3, at=place)
+    data = given(at, "cnnviz.curve")[0]
+    numbers = cnnviz.load_model("mnist_14k").run(IMAGES[3]).pre_activation(layer)
+    curve = function_named(function)
+    places = places_around(numbers)
+    for name, values in (
+        ("places", places),
+        ("values", curve(places)),
+        ("slopes", curve.gradient(places, np.ones_like(places))),
+    ):
+        np.testing.assert_array_equal(np.frombuffer(b64decode(data[name]), "<f4"), values.astype("<f4"))
+    assert sum(data["bins"]["counts"]) == numbers.size
+    assert data["place"] == (np.abs(places - numbers.min()).argmin() if place is None else place)
+    assert bool(data["own"]) == (function != "relu")
+    share = slopes_at(curve, numbers)
+    assert f"<dd>{percent(share.none)}</dd><dt>of {layer}&#x27;s numbers on this digit stand" in htmls(at)
+    assert ("saturated" in htmls(at)) == (share.flat != share.none)
+
+
+def test_what_the_network_says_with_another_function_stands_beside_its_curve(visit):
+    at = visit("activation_functions", function="gelu", digit=247)
+    net = cnnviz.load_model("mnist_14k")
+    for words, other in (("as trained", net), ("with gelu in all 7 layers", exchange(net, "gelu"))):
+        output = other.predict(IMAGES[247])[0]
+        said = f"<dd>{probability(output.max())}</dd><dt>{words}, mnist_14k says {output.argmax()}"
+        assert said in htmls(at).replace("&gt;", ">").replace("&lt;", "<")
+
+
+def test_a_relu_dies_by_the_epoch(visit):
+    """What is drawn for an epoch is that epoch's; the three kernels hear next to nothing at the end."""
+    net, history = cnnviz.load_model("mnist_14k"), read_history("mnist_14k")
+    for epoch in (0, 40):
+        at = visit("activation_functions", epoch=epoch, digit=3)
+        heard = hearing(net.with_weights(history.weights_after(epoch)), "conv2d", IMAGES[:50], LABELS[:50])
+        active, gradient = (picture["alt"] for picture in pictures(at) if picture["name"] == "cnnviz-bars")
+        for channel in (0, 8, 13):
+            assert f"{channel}: {percent(float(heard.active[channel]))}" in active
+            share = float(heard.gradient[channel] / heard.gradient.max())
+            assert f"{channel}: {percent(share)}" in gradient
+            assert epoch == 0 or share < 1e-3
+        assert epoch == 40 or heard.active[[0, 8, 13]].min() > 0.01
+
+
 def test_zeros_and_dead_channels_are_counted(visit):
-    text = cells(visit("activation_functions", model="mnist_maxpool", digit=4))
+    text = cells(visit("activation_functions", model="mnist_maxpool", digit=4, dies="zeros"))
     net = cnnviz.load_model("mnist_maxpool")
     run, over = net.run(IMAGES[4]), sparsity_over(net, IMAGES[:1000], hidden_activations(net))
     for name, found in over.items():
@@ -57,7 +110,9 @@ def test_all_test_digits_are_behind_a_button(visit):
     at = visit("activation_functions", model="mnist_maxpool")
     labels = [button.label for button in at.button]
     assert "Over all 10,000 test digits" in labels
-    assert "Count over all 10,000" in labels
+    zeros = visit("activation_functions", model="mnist_maxpool", dies="zeros")
+    assert "Count over all 10,000" in [button.label for button in zeros.button]
+    at = visit("activation_functions", model="mnist_maxpool")
     next(button for button in at.button if button.label == "Over all 10,000 test digits").click().run()
     found = evaluate(cnnviz.load_model("mnist_maxpool"), IMAGES, LABELS)
     assert f"<dd>{percent(found.accuracy)}</dd><dt>of all 10,000 test digits right with relu" in htmls(at)

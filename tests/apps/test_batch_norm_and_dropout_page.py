@@ -7,7 +7,7 @@ from html import unescape
 import numpy as np
 
 import cnnviz
-from apps.conftest import cells, htmls, pictures, widget
+from apps.conftest import cells, drawn, htmls, pictures, widget
 from cnnviz.concepts import dropout
 from cnnviz.concepts.batch_normalization import fold, normalization_over
 from cnnviz.numbers import number, percent, signed_number
@@ -21,19 +21,19 @@ def test_statistics_are_measured_over_what_is_said(visit):
     found = normalization_over(net, "batch_normalization_6", IMAGES[:1000])
     row = (found.before.mean, found.before.variance, found.moving.mean, found.moving.variance)
     assert "|".join(["4", *(number(float(values[4])) for values in row)]) in cells(at)
-    assert "first 1,000 test digits, 16,000 numbers a channel" in pictures(at)[0]["caption"]
+    assert "first 1,000 test digits, 16,000 numbers a channel" in drawn(at, "channel-spreads")["caption"]
 
 
 def test_the_batch_is_chosen_and_kept_in_the_address(visit):
-    at = visit("batch_norm_and_dropout", layer="batch_normalization_6", batch=1)
-    assert "Marked is 1." in pictures(at)[1]["alt"]
+    at = visit("batch_norm_and_dropout", layer="batch_normalization_6", about="forms", batch=1)
+    assert "Marked is 1." in drawn(at, "distance-by-batch")["alt"]
     widget(at.select_slider, "batch").set_value(64).run()
     assert at.query_params["batch"] in ("64", ["64"])
-    assert "Marked is 64." in pictures(at)[1]["alt"]
+    assert "Marked is 64." in drawn(at, "distance-by-batch")["alt"]
 
 
 def test_folding_is_told_with_its_numbers(visit):
-    at = visit("batch_norm_and_dropout", layer="batch_normalization_2", digit=3, channel=7)
+    at = visit("batch_norm_and_dropout", layer="batch_normalization_2", digit=3, channel=7, about="fold")
     net = cnnviz.load_model("mnist_14k")
     folding = fold(net, "batch_normalization_2")
     assert "conv2d_3 can do its work" in " ".join(element.value for element in at.markdown)
@@ -50,12 +50,15 @@ def test_folding_is_told_with_its_numbers(visit):
 
 
 def test_masks_are_those_of_the_seed(visit):
-    at = visit("batch_norm_and_dropout", model="mnist_maxpool", seed=7, rate=0.25, steps=10, digit=3)
+    at = visit(
+        "batch_norm_and_dropout", model="mnist_maxpool", drop="masks", seed=7, rate=0.25, steps=10, digit=3
+    )
     values = cnnviz.load_model("mnist_maxpool").run(IMAGES[3])["flatten"][0]
     found = dropout.drop_in_steps(values, 0.25, 10, seed=7, layer="dropout")
     counts = ", ".join(str(np.count_nonzero(~kept)) for kept in found.kept)
-    assert f"4 steps drop {counts} of them" in pictures(at)[0]["alt"]
+    assert f"4 steps drop {counts} of them" in drawn(at, "dropout-steps")["alt"]
     assert f"<dd>{number(found.distance)}</dd>" in htmls(at)
+    at = visit("batch_norm_and_dropout", model="mnist_maxpool", digit=3)
     assert "What comes out of dropout now equals what goes in, in each of its 800 numbers." in " ".join(
         element.value for element in at.markdown
     )
@@ -80,7 +83,9 @@ def test_a_digit_of_which_it_is_not_sure_is_a_click_away(visit):
 
 
 def test_the_batch_holds_no_digit_twice(visit):
-    at = visit("batch_norm_and_dropout", layer="batch_normalization_6", channel=3, digit=1, batch=2)
+    at = visit(
+        "batch_norm_and_dropout", layer="batch_normalization_6", channel=3, digit=1, batch=2, about="forms"
+    )
     read = cnnviz.load_model("mnist_14k").run(IMAGES[[1, 0]]).inputs("batch_normalization_6")[0]
     assert f"training: the batch's|{signed_number(read[..., 3].mean())}" in unescape(cells(at))
 
@@ -89,4 +94,4 @@ def test_a_network_without_batch_norm_says_so_and_shows_dropout(visit):
     at = visit("batch_norm_and_dropout", model="mnist_maxpool")
     assert at.info[0].value == "mnist_maxpool has no batch normalisation."
     next(button for button in at.button if button.label == "Show those in mnist_14k").click().run()
-    assert len(pictures(at)) == 4
+    assert len(pictures(at)) == 1

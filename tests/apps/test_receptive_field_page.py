@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from itertools import pairwise
 from urllib.parse import parse_qs
 
+import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import cells, pictures, widget
+from apps.conftest import cells, given, pictures, said, widget
+from cnnviz.concepts.field_growth import EXAMPLES
 from cnnviz.receptive_fields import check_field
 from cnnviz.receptive_fields.architectures import vgg16
 from cnnviz.receptive_fields.notation import write_stack
@@ -18,12 +22,13 @@ def captions(at) -> str:
 
 
 def test_the_effective_field_is_the_librarys(visit):
-    at = visit("receptive_field", layer="conv2d_5", row=2, column=3)
+    at = visit("receptive_field", layer="conv2d_5", row=2, column=3, about="counts")
     images = cnnviz.load_mnist()[1][0][:20]
     found = cnnviz.effective_receptive_field(cnnviz.load_model("mnist_14k"), "conv2d_5", images, row=2, col=3)
     shares = [f"{100 * share:.0f} %" for share in found.shares.values()]
     assert f"mean of 20 digits|{found.sigma[0]:.2f}|{found.sigma[1]:.2f}|{'|'.join(shares)}" in cells(at)
-    assert "before training" in cells(at)
+    assert "before training" not in cells(at)
+    assert "before training" in cells(visit("receptive_field", layer="conv2d_1", about="training"))
 
 
 def test_the_recurrence_has_the_networks_own_numbers(visit):
@@ -32,10 +37,42 @@ def test_the_recurrence_has_the_networks_own_numbers(visit):
     assert "conv2d_7|4|1|2|22 + (4 − 1) · 2 = 28|1 · 2 = 2|0" in text
 
 
-def test_what_borders_cut_off_is_said(visit):
-    assert "The border cuts nothing off" in captions(visit("receptive_field"))
+def test_what_no_unit_sees_is_said(visit):
     at = visit("receptive_field", model="mnist_maxpool", layer="max_pooling2d_1")
-    assert "No unit of max_pooling2d_1 sees the last 2 rows and the last 2 columns" in captions(at)
+    assert "No unit of max_pooling2d_1 sees the last 2 rows and the last 2 columns" in " ".join(said(at))
+
+
+def test_the_ladder_has_the_librarys_fields_links_and_maps(visit):
+    data = given(visit("receptive_field", layer="conv2d_4", row=1, column=6, digit=3), "cnnviz.ladder")[0]
+    net = cnnviz.load_model("mnist_14k")
+    run, fields = net.run(cnnviz.load_mnist()[1][0][3]), cnnviz.receptive_field(net)
+    assert data["rungs"][data["rung"]]["name"] == "conv2d_4"
+    assert (data["row"], data["col"]) == (1, 6)
+    for below, rung in pairwise(data["rungs"]):
+        name, sees = rung["name"], rung["sees"]
+        rows, cols, _ = net[name].output_shape
+        box = [sees["rows"][rows - 1], sees["cols"][cols // 2]]
+        place = (rows - 1, cols // 2)
+        assert [tuple(each["kept"]) for each in box] == list(fields[name].box(*place))
+        assert [tuple(each["all"]) for each in box] == list(fields[name].box(*place, clip=False))
+        (reads,) = rung["reads"]
+        assert data["rungs"][reads["below"]]["name"] == below["name"]
+        assert tuple(reads["cells"][cols // 2]) == fields.between(name, below["name"]).cells(1, cols // 2)
+        channel = int(run[name][0].max(axis=(0, 1)).argmax())
+        numbers = np.frombuffer(b64decode(rung["map"]["values"]), "<f4").reshape(rows, cols)
+        np.testing.assert_array_equal(numbers, run[name][0, :, :, channel])
+        assert f"channel {channel}, its strongest on test digit 3" in rung["map"]["said"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_where_ways_meet_and_where_holes_are_is_drawn(visit, name):
+    example = EXAMPLES[name]
+    at = visit("receptive_field", grows=example.about, **{example.about: name})
+    data = given(at, "cnnviz.ladder")[-1]
+    fields = example.fields()
+    assert [rung["name"] for rung in data["rungs"]] == list(fields)
+    assert len(data["rungs"][-1]["reads"]) == len(fields[-1].inputs)
+    assert example.words() in [element.value for element in at.markdown]
 
 
 def stack(at) -> str:
@@ -76,7 +113,7 @@ def test_layers_are_changed_added_and_removed(visit):
 
 
 def test_a_preset_replaces_the_stack(visit):
-    at = visit("receptive_field")
+    at = visit("receptive_field", grows="own")
     at.button(key="builder.preset.ResNet-50").click().run()
     assert "conv5_block3|3|1|1|same|7|483|32|241" in cells(at)
     at.button(key="builder.preset.five layers").click().run()
@@ -143,10 +180,10 @@ def test_a_large_field_is_put_to_the_test_when_asked(visit):
 
 
 def test_what_the_path_leaves_out_is_said(visit):
-    said = captions(visit("receptive_field", layer="conv2d_3", digit=18))
-    assert "BatchNormalization, in front of conv2d_1, conv2d_2 and max_pooling2d." in said
-    assert "Hence max_pooling2d has numbers below zero and conv2d_2 none." in said
-    assert "Not shown" not in captions(visit("receptive_field", model="mnist_maxpool"))
+    words = " ".join(said(visit("receptive_field", layer="conv2d_3", digit=18))).replace("\\", "")
+    assert "BatchNormalization, in front of conv2d_1, conv2d_2 and max_pooling2d." in words
+    assert "Hence max_pooling2d has numbers below zero and conv2d_2 none." in words
+    assert "Not shown" not in " ".join(said(visit("receptive_field", model="mnist_maxpool")))
 
 
 @pytest.mark.parametrize(

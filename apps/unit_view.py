@@ -1,0 +1,120 @@
+"""One unit and what it sees, drawn in the browser: pointing, dragging and arrow keys never ask Python.
+
+The ladder's cells and links, the boxes on the image and a map of each layer go down once; which unit is kept
+is in the URL.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import state
+import streamlit as st
+from components import component
+from header import Current
+from surroundings import surroundings
+
+from cnnviz.colours import INK, Scale, for_browser
+from cnnviz.figures import strongest_channel
+from cnnviz.receptive_fields import ReceptiveField, ReceptiveFields
+
+_LADDER = component("ladder")
+
+
+def choose(here: Current, fields: ReceptiveFields, names: Sequence[str]) -> tuple[str, int, int]:
+    """The unit that the learner keeps, (layer, row, column), and what chooses it: ladder, map and image."""
+    name, row, col = kept_unit(here, names)
+    theme = surroundings()["theme"]
+
+    def keep() -> None:
+        told = st.session_state["unit"].kept
+        told = told if isinstance(told, Mapping) else {}
+        rung, row, col = (told.get(part) for part in ("rung", "row", "col"))
+        if not isinstance(rung, int) or not state.is_place(rung, len(names) + 1, 1):
+            return
+        chosen = names[rung - 1]
+        if all(map(state.is_place, (row, col), here.network[chosen].output_shape)):
+            for parameter, value in (("layer", chosen), ("row", row), ("column", col)):
+                state.put(parameter, value)
+
+    origin = fields.origin
+    image = here.run[origin][0, :, :, 0]
+    rungs: list[dict[str, Any]] = [_rung(fields[origin])]
+    for k, each in enumerate(names):
+        below = names[k - 1] if k else origin
+        between, units = fields.between(each, below), range(here.network[each].output_shape[1])
+        channel = strongest_channel(here.run[each])
+        rungs.append(
+            {
+                **_rung(fields[each]),
+                "reads": [{"below": k, "cells": [between.cells(1, unit) for unit in units]}],
+                "map": _picture(here.run[each][0, :, :, channel])
+                | {"said": f"{each}, channel {channel}, its strongest on {here.digit.name}"},
+            }
+        )
+    _LADDER(
+        key="unit",
+        data={
+            "key": f"{here.model} {here.changes} {here.digit} {theme}",
+            "rungs": rungs,
+            "rung": names.index(name) + 1,
+            "row": row,
+            "col": col,
+            "image": {**_picture(image, INK), "said": here.digit.name.capitalize()},
+            **for_browser(theme),
+            "theme": theme,
+        },
+        on_kept_change=keep,
+    )
+    return name, row, col
+
+
+def kept_unit(here: Current, names: Sequence[str]) -> tuple[str, int, int]:
+    """What the URL says is kept; the middle unit of the middle layer where it says nothing."""
+    name = state.text("layer", names[len(names) // 2], set(names).__contains__)
+    rows, cols, _ = here.network[name].output_shape
+    return name, state.place("row", rows, rows // 2), state.place("column", cols, cols // 2)
+
+
+def show_ladder(key: str, fields: ReceptiveFields) -> None:
+    """The ladder of a list of specs, to be pointed at; it opens on the middle unit of the last layer."""
+    names = list(fields)
+    rungs = []
+    for name in names:
+        reads = fields.reads(name, 1) if name != fields.origin else {}
+        given = [{"below": names.index(below), "cells": cells} for below, cells in reads.items()]
+        rungs.append({**_rung(fields[name]), "reads": given})
+    middle = (fields[-1].shape[1] or 1) // 2
+    _LADDER(
+        key=f"ladder.{key}",
+        data={"key": key, "rungs": rungs, "rung": len(names) - 1, "row": 0, "col": middle},
+    )
+
+
+def _rung(field: ReceptiveField) -> dict[str, Any]:
+    """A layer's name, where its columns lie, and what each row and column sees, beyond the image too."""
+    rows, cols = (
+        [
+            {"all": all_cells, "kept": kept}
+            for all_cells, kept in zip(
+                field.intervals(axis, False).tolist(), field.intervals(axis).tolist(), strict=True
+            )
+        ]
+        for axis in (0, 1)
+    )
+    centers = [(first + last) / 2 for first, last in (each["all"] for each in cols)]
+    return {"name": field.name, "centers": centers, "sees": {"rows": rows, "cols": cols}, "reads": []}
+
+
+def _picture(values: np.ndarray, scale: Scale | None = None) -> dict[str, Any]:
+    scale = scale or Scale.of(values)
+    content = np.ascontiguousarray(values, "<f4").tobytes()
+    return {
+        "rows": values.shape[0],
+        "cols": values.shape[1],
+        "values": base64.b64encode(content).decode(),
+        "scale": {"kind": scale.kind, "limit": scale.limit},
+    }
