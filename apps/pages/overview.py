@@ -14,6 +14,9 @@ from cnnviz.network.class_scores import gives_scores
 from cnnviz.network.examples import takes_digits
 from cnnviz.teaching.questions import overview as questions
 
+MOST_MAPS = 1000
+"""A picture of more is too tall to be looked at."""
+
 
 def show_all_layers() -> None:
     """The maps as a figure, to be saved and shown."""
@@ -37,7 +40,8 @@ if takes_digits(here.network):
     asked.append(questions.numbers_for_one_digit(here.network, layers))
 question_widget.ask(*asked)
 evaluating.show(here)
-lesson.closer("layers", "All layers in one picture", show_all_layers, asks=("shared",))
+if sum(layer.output_shape[-1] for layer in here.network if len(layer.output_shape) == 3) <= MOST_MAPS:
+    lesson.closer("layers", "All layers in one picture", show_all_layers, asks=("shared",))
 snippets.show(
     f"""
     import cnnviz

@@ -44,6 +44,11 @@ def _convolutions(net: Network) -> int:
     return sum(layer.is_convolution and len(layer.output_shape) == 3 for layer in net)
 
 
+def _light(net: Network) -> bool:
+    return sum(layer.multiply_adds or 0 for layer in net) <= 10**8
+
+
+LIGHT = Need(_light, "speed: one image takes it over 100 million multiply-adds, and this page needs hundreds")
 MAPS = Need(_maps, "a convolution over one image, of a size that is known")
 TWO = Need(lambda net: _convolutions(net) > 1, "two convolutions")
 SCORES = Need(gives_scores, "one score for each class")
@@ -65,7 +70,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "pooling": (MAPS,),
     "activation_functions": (MAPS, TWO, DIGITS),
     "batch_norm_and_dropout": (MAPS, DROPOUT, DIGITS),
-    "why_convolution": (MAPS, SOFTMAX),
+    "why_convolution": (MAPS, SOFTMAX, LIGHT),
     "scores_to_loss": (SOFTMAX, TEN),
     "epochs": (RECORD,),
     "verification": (RECORD,),

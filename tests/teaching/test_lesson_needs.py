@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import cnnviz
+from cnnviz import Layer, Network
 from cnnviz.stage.guided_walk import told
 from cnnviz.teaching.course import walk_of
 from cnnviz.teaching.lesson_needs import NEEDS, lack_for, lack_of
 from cnnviz.teaching.lessons import LESSONS
+from harness.generated_networks import image
 from harness.opened_models import KINDS, colour
 
 IN_GREY_ALONE = {"overview", "try_it", "three_by_three"}
@@ -51,5 +53,13 @@ def test_what_is_lacking_is_named():
     }
     assert lacks["colour"] == lacks["residual"] == ""
     assert lacks["any_size"] == lacks["one_axis"] == "a convolution over one image, of a size that is known"
+    layers = [image(224, 224, 3)]
+    for number in range(2):
+        config = {"filters": 16, "kernel_size": 3}
+        layers.append(Layer.from_config(f"c{number}", "Conv2D", config, inputs=(layers[-1].name,)))
+    layers.append(Layer.from_config("m", "GlobalMaxPooling2D", {}, inputs=("c1",)))
+    config = {"units": 2, "activation": "softmax"}
+    heavy = Network([*layers, Layer.from_config("d", "Dense", config, inputs=("m",))], seed=0)
+    assert lack_of("why_convolution", heavy).startswith("speed")
     walk = walk_of(LESSONS["batch_norm_and_dropout"])
     assert lack_for(walk, colour().run(np.zeros((16, 16, 3)))) == "a batch normalisation"
