@@ -6,7 +6,7 @@ page needs, which measures over test digits, say, or is about a record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from cnnviz.concepts.dropout import dropout_layers
@@ -40,8 +40,14 @@ def _softmax(net: Network) -> bool:
     return gives_scores(net) and activation is not None and activation.name == "softmax"
 
 
+def _rows(net: Network) -> Iterator[int]:
+    """The rows of each convolution's maps, 0 where they are not known."""
+    maps = (layer for layer in net if layer.is_convolution and len(layer.output_shape) == 3)
+    return (layer.output_shape[0] or 0 for layer in maps)
+
+
 def _convolutions(net: Network) -> int:
-    return sum(layer.is_convolution and len(layer.output_shape) == 3 for layer in net)
+    return len(list(_rows(net)))
 
 
 def _light(net: Network) -> bool:
@@ -50,8 +56,8 @@ def _light(net: Network) -> bool:
 
 LIGHT = Need(_light, "speed: one image takes it over 100 million multiply-adds, and this page needs hundreds")
 MAPS = Need(_maps, "a convolution over one image, of a size that is known")
+WIDE = Need(lambda net: next(_rows(net), 0) > 6, "maps of more than 6 rows behind its first convolution")
 TWO = Need(lambda net: _convolutions(net) > 1, "two convolutions")
-SCORES = Need(gives_scores, "one score for each class")
 SOFTMAX = Need(_softmax, "a softmax behind one score for each class")
 TEN = Need(lambda net: net.output_shape == (10,), "ten classes, of which this page lets one be chosen")
 DIGITS = Need(_digits, "ten classes of digits in grey, 28 × 28, over which this page measures")
@@ -61,7 +67,7 @@ RECORD = Need(lambda net: False, "the record that was kept of the bundled networ
 NEEDS: dict[str, tuple[Need, ...]] = {
     "overview": (),
     "try_it": (RECORD,),
-    "feature_maps": (MAPS, SCORES),
+    "feature_maps": (MAPS, SOFTMAX),
     "receptive_field": (MAPS, DIGITS),
     "convolution": (MAPS, TWO, DIGITS),
     "kernels": (MAPS,),
@@ -70,7 +76,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "pooling": (MAPS,),
     "activation_functions": (MAPS, TWO, DIGITS),
     "batch_norm_and_dropout": (MAPS, DROPOUT, DIGITS),
-    "why_convolution": (MAPS, SOFTMAX, LIGHT),
+    "why_convolution": (MAPS, SOFTMAX, WIDE, LIGHT),
     "scores_to_loss": (SOFTMAX, TEN),
     "epochs": (RECORD,),
     "verification": (RECORD,),
