@@ -110,21 +110,19 @@ def within_app() -> None:
 
 
 def chosen() -> Current:
-    """What the header shows, with the learner's weights."""
+    """What the header shows, with the learner's weights, or what stands in for it on the whole page."""
     within_app()
     here: Current = st.session_state["current"]
-    return here
+    return Current(*st.session_state["instead"]) if st.session_state["instead"] else here
 
 
-def current(*, saved: bool = False) -> Current:
+def current(*, saved: bool = False, what: str = "This page shows") -> Current:
     """What the header shows, for a page to draw; `saved` for one that is about training or sets of images.
 
     Where the network that is open lacks what the page's lesson needs, it is mnist_14k, which is said.
     """
-    here, lesson = chosen(), st.session_state["lesson"]
-    if here.opened is not None:
-        given_up = (here.model, lesson) in _given_up()
-        here = instead_of(here, "all that it needs" if given_up else lack_of(lesson, here.network))
+    here = chosen()
+    here = instead_of(here, lack(here), what)
     if here.changes:
         with (
             st.session_state["changed line"],
@@ -135,12 +133,23 @@ def current(*, saved: bool = False) -> Current:
     return replace(here, changes="") if saved else here
 
 
-def instead_of(here: Current, lack: str, what: str = "This page shows") -> Current:
+def lack(here: Current) -> str:
+    """What the page's lesson needs, beside what its walk does, and the user's own network lacks; else ""."""
+    lesson = st.session_state["lesson"]
+    if here.opened is None:
+        return ""
+    return "all that it needs" if (here.model, lesson) in _given_up() else lack_of(lesson, here.network)
+
+
+def instead_of(here: Current, lacks: str, what: str = "This page shows") -> Current:
     """The same, or mnist_14k on a test digit where something is lacking, which is said in one line."""
-    if not lack:
+    if not lacks:
         return here
-    st.info(plain(f"{what} mnist_14k: {here.model} lacks {lack}."))
+    if st.session_state["instead"]:
+        return Current(*st.session_state["instead"])  # It was said above.
+    st.info(plain(f"{what} mnist_14k: {here.model} lacks {lacks}."))
     digit = st.session_state["test digit"] if isinstance(here.digit, opened.OpenedPicture) else here.digit
+    st.session_state["instead"] = "mnist_14k", digit
     return Current("mnist_14k", digit)
 
 
@@ -188,7 +197,7 @@ def _changed_words(here: Current, saved: bool) -> str:
 
 def show() -> None:
     """The digit or picture, how to pick another, what the network makes of it, and which network."""
-    st.session_state["pictures"] = 0
+    st.session_state["pictures"], st.session_state["instead"] = 0, ()
     kept_answers.take_up_hiding()
     with chrome.row("header"):
         card = st.empty()

@@ -21,11 +21,13 @@ from cnnviz.teaching.lessons import LESSONS
 def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "look") -> header.Current:
     """The stage, which offers the lesson's walk and opens with it; then what the rest of the page shows.
 
-    `saved` is for a page whose parts are about the saved network; the stage has the learner's weights.
-    `tool` is what a press on the image does at first: "look", "paint", "erase" or "move".
+    A network that somebody has open gives way to mnist_14k, which is said, on the whole page where neither
+    the walk nor the rest suits it, and below the stage where the rest does not; where the walk alone does
+    not, it is left out. `saved` is for a page whose parts are about the saved network; the stage has the
+    learner's weights. `tool` is what a press on the image does at first: "look", "paint", "erase" or "move".
     """
     _stage(name, opens=opens, tool=tool)
-    return header.current(saved=saved)
+    return header.current(saved=saved, what="What follows shows")
 
 
 def walk_closer(name: str, label: str) -> None:
@@ -36,8 +38,12 @@ def walk_closer(name: str, label: str) -> None:
 def _stage(name: str, *, opens: bool = True, tool: str = "look") -> None:
     """The stage; a network of the user's own that the walk does not suit gives way to mnist_14k."""
     here, walk = header.chosen(), walk_of(LESSONS[name])
-    if here.opened is not None and walk is not None and opens:
-        here = header.instead_of(here, lack_for(walk, here.run), "The stage shows")
+    lack = lack_for(walk, here.run) if here.opened is not None and walk is not None and opens else ""
+    if lack and header.lack(here):
+        here, lack = header.instead_of(here, lack), ""
+    if lack:
+        st.info(plain(f"Here are no steps to follow beside the stage: {here.model} lacks {lack}."))
+        walk = None
     here.live_view(
         choose=choose_shown,
         change=header.change,
