@@ -453,7 +453,7 @@ def rounded_weights_question(model: str, images: int) -> Question:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PagePicture:
     """A figure as a page shows it: inline SVG, its text alternative, and what lies over it.
 
     `tiles` and `grids` say where its tiles are, and its arrays with their numbers: boxes (x, y, width,
@@ -466,7 +466,7 @@ class Drawn:
     grids: list[dict[str, Any]]
 
 
-def picture(figure: str, **arguments: Any) -> Drawn:
+def picture(figure: str, **arguments: Any) -> PagePicture:
     """A figure of `cnnviz.figures`."""
     content = pickle.dumps((figure, sorted(arguments.items())), protocol=5)
     return _picture(hashlib.blake2b(content, digest_size=16).hexdigest(), figure, arguments)
@@ -477,7 +477,7 @@ MOST_NUMBERS = 100_000
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
-def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> Drawn:
+def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> PagePicture:
     drawn = getattr(import_module("cnnviz.figures"), _figure)(**_arguments)
     grids = drawn.grids
     if sum(array.size for array, _ in grids) > MOST_NUMBERS:
@@ -486,7 +486,7 @@ def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> Drawn:
         {"box": box, "columns": array.shape[1], "rows": array.shape[0], "values": _text(array.astype("<f4"))}
         for array, box in grids
     ]
-    return Drawn(drawn.svg(text=True), drawn.alt, drawn.get("tiles", []), shown)
+    return PagePicture(drawn.svg(text=True), drawn.alt, drawn.get("tiles", []), shown)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -85,7 +85,7 @@ def _width(share: float, limit: float | None) -> float:
 
 def show_drawn(name: str, svg: str, alt: str, caption: str) -> None:
     """A picture that was drawn already."""
-    drawn = cached.Drawn(svg, alt, [], [])
+    drawn = cached.PagePicture(svg, alt, [], [])
     _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(name, drawn, caption))
 
 
@@ -124,7 +124,7 @@ def pick(
     )
 
 
-def _picture_data(figure: str, drawn: cached.Drawn, caption: str) -> dict[str, Any]:
+def _picture_data(figure: str, drawn: cached.PagePicture, caption: str) -> dict[str, Any]:
     """What the component gets of every picture."""
     return {
         "key": f"{hash((drawn.svg, caption))}",
