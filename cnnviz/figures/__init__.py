@@ -32,7 +32,6 @@ from cnnviz.figures.maps import (
 from cnnviz.figures.mistakes import case_in_words, hard_cases
 from cnnviz.figures.mixing import pixel_mixing
 from cnnviz.figures.partial_sums import sum_of_parts
-from cnnviz.figures.patch_matrix import patch_matrix
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.receipts import plot
 from cnnviz.figures.receptive_fields import effective_field, receptive_growth
@@ -51,6 +50,7 @@ from cnnviz.figures.separable import outer_product
 from cnnviz.figures.stacks import stacked_fields
 from cnnviz.figures.translation import moved_maps, shift_map
 from cnnviz.figures.weight_sharing import weight_matrix
+from cnnviz.figures.windows_as_rows import patch_matrix
 from cnnviz.ops.annotations import check_public
 from cnnviz.receipts import Receipt
 
