@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import opened
 import streamlit as st
 import turns
 from chosen_digit import Digit, test_digits
@@ -34,12 +35,16 @@ from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.image_files import ImageError, read_image
 from cnnviz.kernels.photographs import SIDE
+from cnnviz.network.child_process import NetworkInChild
+from cnnviz.network.confusion import Classification
 from cnnviz.network.evaluation import Evaluation, evaluate
 from cnnviz.network.mistakes import SURE, Mistake, mistakes
+from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, ReceptiveFields, check_field
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import BUNDLED, asset
 from cnnviz.stage import build_scene
+from cnnviz.stage.component import run_shown
 from cnnviz.stage.intervention import with_changed_weights
 from cnnviz.stage.stage_state import entry_of
 from cnnviz.teaching.public_names import drawn_by, public_names
@@ -54,8 +59,20 @@ Answer = TypeVar("Answer")
 def kept(function: Callable[..., Answer], *arguments: Hashable) -> Answer:
     """function(*arguments), worked out once for the same network, run, and plain values.
 
-    For functions of the library. Functions that take arrays, or need much room, have their own below.
+    For functions of the library. Functions that take arrays, or need much room, have their own below. Of a
+    network that somebody has open it is kept with it, and what is asked of its runs, which may be large, not
+    at all.
     """
+    own = next((each for each in arguments if isinstance(each, NetworkInChild)), None)
+    if own is not None:
+        key = (function, *arguments)
+        if key not in own.answers:
+            own.answers[key] = function(*arguments)
+            while len(own.answers) > 24:
+                own.answers.popitem(last=False)
+        return own.answers[key]
+    if any(isinstance(getattr(each, "network", None), NetworkInChild) for each in arguments):
+        return function(*arguments)
     return _last_answers(function)(*arguments)
 
 
@@ -86,9 +103,14 @@ def network(which: Which) -> cnnviz.Network:
     return changed(which) if isinstance(which, Changed) else saved(which)
 
 
-@st.cache_resource(show_spinner=False)
 def saved(model: str) -> cnnviz.Network:
     """A model as it was saved."""
+    own = opened.named(model)
+    return own.network if own is not None else _bundled(model)
+
+
+@st.cache_resource(show_spinner=False)
+def _bundled(model: str) -> cnnviz.Network:
     return cnnviz.load_model(model)
 
 
@@ -101,9 +123,16 @@ def changed(which: Changed) -> cnnviz.Network:
     return with_changed_weights(saved(which.model), changes)
 
 
-@st.cache_resource(show_spinner=False, max_entries=24)
 def run(which: Which, digit: Digit, epoch: int | None = None) -> cnnviz.Run:
     """Every activation of a model on a digit, with the weights it had after an epoch."""
+    if opened.named(which.model if isinstance(which, Changed) else which) is not None:
+        with turns.aside():
+            return run_shown(network(which), digit.image)
+    return _run(which, digit, epoch)
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def _run(which: Which, digit: Digit, epoch: int | None = None) -> cnnviz.Run:
     net = network(which) if epoch is None else network_at(str(which), epoch)
     return net.run(digit.image)
 
@@ -212,6 +241,12 @@ def with_progress(key: tuple, words: str, compute: Callable[[Callable[[int, int]
             answers.work_out(key, compute, lambda share: place.progress(share, plain(words)))
         place.empty()
     return answers[key]
+
+
+def evaluated(own: OpenedNetwork) -> dict[str, Classification]:
+    """What an opened network calls its labelled examples, by its outputs."""
+    key = ("evaluated", own.name, id(own.examples), tuple(map(tuple, own.classes.values())))
+    return with_progress(key, f"Classifying {len(own.examples):,} pictures", own.evaluate)
 
 
 def first_digits(count: int) -> tuple[np.ndarray, np.ndarray]:

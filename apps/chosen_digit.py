@@ -40,6 +40,11 @@ class Digit:
         return "your digit" if self.own else f"test digit {self.index:,}"
 
     @property
+    def title(self) -> str:
+        """The same to begin a line with."""
+        return self.name.capitalize()
+
+    @property
     def code(self) -> str:
         """A Python expression that gives the pixels, where cnnviz is imported."""
         return f'cnnviz.digit_from_text("{self.own}")' if self.own else digit_code(self.index)

@@ -42,7 +42,7 @@ with turns.taken():
     header.sidebar(parts)
     notices = st.empty()
     try:
-        page.run()
+        header.run_page(page)
         pager.show()
     finally:
         # What is left of a page that failed would make the next one believe that it runs in this app.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,9 @@ import cached
 import chrome
 import kept_answers
 import navigation
+import numpy as np
+import opened
+import opening
 import state
 import streamlit as st
 from chosen_digit import Digit, choose_own, choose_test_digit, is_own, test_digits
@@ -20,13 +24,18 @@ from components import component
 from plain import plain
 from surroundings import surroundings
 
-from cnnviz.colours import ink_png
+from cnnviz.colours import ink_png, png
 from cnnviz.network.mistakes import next_mistake
+from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.numbers import counted, probability
 from cnnviz.stage.component import live_view
 from cnnviz.stage.stage_state import entry_of
+from cnnviz.teaching.lesson_needs import lack_of
+from cnnviz.teaching.lessons import LESSONS
+from cnnviz.teaching.opening_digits import OPENING_RULES, opening_digit
 
 _COPY_LINK = component("copy_link")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,11 @@ class Current:
     model: str
     digit: Digit
     changes: str = ""
+
+    @property
+    def opened(self) -> OpenedNetwork | None:
+        """The user's own network, if that is the one."""
+        return opened.named(self.model)
 
     @property
     def which(self) -> cached.Which:
@@ -63,16 +77,25 @@ class Current:
         """What the network takes it for."""
         return int(self.run.output[0].argmax())
 
+    @property
+    def classes(self) -> list[str] | None:
+        """The names of its last output's classes, where somebody gave them."""
+        own = self.opened
+        return None if own is None else own.classes.get(own.network.outputs[-1])
+
     def live_view(self, **arguments: Any) -> None:
         """The live view of the network on the digit: it opens with the changed weights."""
+        if isinstance(self.digit, opened.OpenedPicture):
+            arguments["choose"] = None  # What the pad makes is a digit.
         live_view(
             cached.saved(self.model),
             self.digit.image,
-            title=self.digit.name.capitalize(),
+            title=self.digit.title,
             label=self.label,
             item=self.digit.own or str(self.digit.index),
             code=self.digit.code,
             changes=self.changes,
+            classes=self.classes,
             **arguments,
         )
 
@@ -86,10 +109,22 @@ def within_app() -> None:
         st.rerun()
 
 
-def current(*, saved: bool = False) -> Current:
-    """What the header shows, for a page to draw; `saved` for one that is about training or sets of images."""
+def chosen() -> Current:
+    """What the header shows, with the learner's weights."""
     within_app()
     here: Current = st.session_state["current"]
+    return here
+
+
+def current(*, saved: bool = False) -> Current:
+    """What the header shows, for a page to draw; `saved` for one that is about training or sets of images.
+
+    Where the network that is open lacks what the page's lesson needs, it is mnist_14k, which is said.
+    """
+    here, lesson = chosen(), st.session_state["lesson"]
+    if here.opened is not None:
+        given_up = (here.model, lesson) in _given_up()
+        here = instead_of(here, "all that it needs" if given_up else lack_of(lesson, here.network))
     if here.changes:
         with (
             st.session_state["changed line"],
@@ -98,6 +133,36 @@ def current(*, saved: bool = False) -> Current:
             st.markdown(_changed_words(here, saved), width="content")
             st.button("Take all back", on_click=_take_back, help="The code on each page loads the saved ones")
     return replace(here, changes="") if saved else here
+
+
+def instead_of(here: Current, lack: str, what: str = "This page shows") -> Current:
+    """The same, or mnist_14k on a test digit where something is lacking, which is said in one line."""
+    if not lack:
+        return here
+    st.info(plain(f"{what} mnist_14k: {here.model} lacks {lack}."))
+    digit = st.session_state["test digit"] if isinstance(here.digit, opened.OpenedPicture) else here.digit
+    return Current("mnist_14k", digit)
+
+
+def run_page(page: Any) -> None:
+    """Run a page; what it cannot do with a network of the user's own it does once more with mnist_14k.
+
+    Such a network is anybody's: a page that declares too little of what it needs must not end in an error.
+    """
+    try:
+        page.run()
+    except Exception:
+        here = chosen()
+        if here.opened is None or _given_up() & {(here.model, st.session_state["lesson"])}:
+            raise
+        _LOG.exception("the page %s cannot show %s", st.session_state["lesson"], here.model)
+        _given_up().add((here.model, st.session_state["lesson"]))
+        st.rerun()
+
+
+def _given_up() -> set[tuple[str, str]]:
+    """Networks and lessons whose pages ended in an error in this session."""
+    return st.session_state.setdefault("given up", set())
 
 
 def change(changes: str) -> None:
@@ -122,24 +187,24 @@ def _changed_words(here: Current, saved: bool) -> str:
 
 
 def show() -> None:
-    """The digit, how to pick another, what the network makes of it, and which network."""
+    """The digit or picture, how to pick another, what the network makes of it, and which network."""
     st.session_state["pictures"] = 0
-    count = len(test_digits()[0])
-    own = state.text("own", "", is_own)
     kept_answers.take_up_hiding()
     with chrome.row("header"):
         card = st.empty()
-        with chrome.row("picker", gap="small", width="content"):
-            index = state.integer("digit", 0, count - 1, 0, "Test digit", on_change=choose_own, args=("",))
-            if own:
-                st.button("Back to the test digit", on_click=choose_own, args=("",))
-            else:
-                st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
-                mistake = st.empty()
-        models = cached.available_models()
+        picker = chrome.row("picker", gap="small", width="content")
+        own = opened.here()
         with chrome.row("network", gap="small", width="content"):
-            model = state.option("model", models, models[0], st.segmented_control, "Network", width="content")
+            models = {name: name for name in cached.available_models()}
+            models = models if own is None else {opened.OWN: own.name, **models}
+            chosen = state.option(
+                "model", models, next(iter(models)), st.segmented_control, "Network", width="content"
+            )
             _COPY_LINK(key="copy_link", data={"without": _not_in_a_link()}, width="content")
+        model = own.name if own is not None and chosen == opened.OWN else chosen
+        with picker:
+            pictures = own is not None and model == own.name and not own.takes_digits
+            digit = _pick_picture(own) if own is not None and pictures else _pick_digit(model)
 
     def fits(changes: str) -> bool:
         try:
@@ -149,16 +214,78 @@ def show() -> None:
 
     changes = state.text("changes", "", fits)
     st.session_state["changed line"] = st.container()
-    if not own:
-        mistake.button(
+    here = Current(model, digit, changes)
+    if here.opened is not None:
+        try:
+            assert here.run
+        except (ValueError, MemoryError) as error:
+            # Its picture may be none, and its pass too long: all else goes on.
+            st.error(plain(f"{model} cannot be run on {digit.name}: {error}. What follows shows mnist_14k."))
+            here = Current("mnist_14k", st.session_state["test digit"])
+    st.session_state["current"] = here
+    card.html(_card(here))
+
+
+def _pick_digit(model: str) -> Digit:
+    """The widgets that choose a test digit, and the digit that is chosen."""
+    count = len(test_digits()[0])
+    drawn = state.text("own", "", is_own)
+    index = _test_digit(model, count, drawn)
+    if drawn:
+        st.button("Back to the test digit", on_click=choose_own, args=("",))
+    else:
+        st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
+        st.button(
             "Next mistake",
             on_click=_go_to_mistake,
             args=(model, index),
             help="The next test digit that this network gets wrong",
         )
-    here = Current(model, Digit(index, own), changes)
-    st.session_state["current"] = here
-    card.html(_card(here))
+    st.session_state["test digit"] = digit = Digit(index, drawn)
+    return digit
+
+
+def _pick_picture(own: OpenedNetwork) -> opened.OpenedPicture:
+    """The widgets that choose a picture of the user's own, and the picture that is chosen."""
+    # What a lesson shows on mnist_14k is the digit that was chosen there.
+    index = state.place("digit", len(test_digits()[0]), _opening_digit("mnist_14k")[1])
+    st.session_state["test digit"] = Digit(index, state.text("own", "", is_own))
+    count = len(own.examples)
+    key = state.text("brought", "", lambda key: not key or key in opened.brought())
+
+    def back(place: int | None = None) -> None:
+        state.put("brought", "")
+        if place is not None:
+            state.put("picture", place)
+
+    place = state.integer("picture", 0, count - 1, 0, "Picture", on_change=back)
+    if key:
+        st.button("Back to the pictures" if count > 1 else "Back", on_click=back)
+    elif count > 1:
+        st.button(
+            "Random",
+            on_click=lambda: back(random.randrange(count)),
+            help=f"Any of the {counted(count, 'picture')}",
+        )
+    return opened.OpenedPicture(place, key, own.name)
+
+
+def _test_digit(model: str, count: int, own: str) -> int:
+    """Which test digit: the chosen one, or the one that the lesson opens on, with the rule beside it."""
+    rule, default = _opening_digit(model)
+    index = state.integer(
+        "digit", 0, count - 1, default, "Test digit", stays=True, on_change=choose_own, args=("",)
+    )
+    if rule and not own and not state.is_chosen("digit"):
+        st.html(f'<p class="rule">{html.escape(OPENING_RULES[rule].words)}</p>')
+    return index
+
+
+def _opening_digit(model: str) -> tuple[str, int]:
+    """The rule by which the lesson opens on a digit, "" for none, and the digit."""
+    lesson = LESSONS.get(st.session_state["lesson"])
+    rule = lesson.opens_on if lesson else ""
+    return rule, cached.kept(opening_digit, rule, cached.saved(model))
 
 
 def point_to_mnist_14k(lack: str, label: str) -> None:
@@ -181,7 +308,8 @@ def notices(place: Any) -> None:
 
 def _not_in_a_link() -> str:
     """What was done in this session that no address holds, in words."""
-    answered, picture = bool(kept_answers.record().answers), bool(st.session_state.get("kernels.file"))
+    answered = bool(kept_answers.record().answers)
+    picture = bool(st.session_state.get("kernels.file")) or bool(state.wanted("brought"))
     left = ["your answers"] * answered + ["your picture"] * picture
     return " and ".join(left)
 
@@ -198,6 +326,8 @@ def _go_to_mistake(model: str, index: int) -> None:
 
 def _card(here: Current) -> str:
     """The digit as a picture, its label, the prediction."""
+    if here.opened is not None:
+        return _card_of_own(here)
     drawing = base64.b64encode(ink_png(here.digit.image, surroundings()["theme"])).decode()
     chance = html.escape(probability(here.run.output[0][here.predicted]))
     name = f"{html.escape(here.model)}{', changed,' if here.changes else ''}"
@@ -218,6 +348,49 @@ def _card(here: Current) -> str:
     </div>"""
 
 
+def _card_of_own(here: Current) -> str:
+    """The picture, its class if that is known, and the likeliest classes of the user's own network."""
+    own, digit = here.opened, here.digit
+    assert own is not None
+    run = here.run
+    answer = html.escape(own.said_of(run))
+    name = f"{html.escape(here.model)}{', changed,' if here.changes else ''}"
+    if isinstance(digit, opened.OpenedPicture):
+        drawn, known = digit.drawn, None if digit.own else own.label(digit.index)
+        colours = b"" if drawn is None else png(_thumbnail(drawn))
+        label = None if known is None else known[1]
+    else:
+        colours = ink_png(digit.image, surroundings()["theme"])
+        label = None if digit.label is None else str(digit.label)
+    title = html.escape(digit.name)
+    picture = (
+        f'<img src="data:image/png;base64,{base64.b64encode(colours).decode()}" width="64" height="64" '
+        f'alt="{title}">'
+        if colours
+        else ""
+    )
+    if label is None:
+        words = f"<p>This is<br><b>{title}</b></p><p>{name} says<br><b>{answer}</b></p>"
+    else:
+        verdict, mark = ("right", "✓") if own.is_right(run, label) else ("wrong", "✗")
+        words = f"""<p>The label says<br><b>{html.escape(label)}</b></p>
+      <p class="{verdict}">{name} says<br><b>{answer}</b>
+        <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""
+    return f"""
+    <div class="card own">
+      {picture}
+      {words}
+    </div>"""
+
+
+def _thumbnail(drawn: np.ndarray) -> np.ndarray:
+    """A picture from 0 to 1 in bytes, no larger than a card needs."""
+    step = max(1, -(-max(drawn.shape[:2]) // 256))
+    small = np.asarray(drawn[::step, ::step])
+    small = np.repeat(small[:, :, None], 3, axis=2) if small.ndim == 2 else small
+    return np.rint(255 * small).astype(np.uint8)
+
+
 def sidebar(parts: Mapping[str, Sequence[Any]]) -> None:
     """The pages, in parts, those that are done ticked; their links keep the digit and the network."""
     done = kept_answers.record().done
@@ -229,3 +402,4 @@ def sidebar(parts: Mapping[str, Sequence[Any]]) -> None:
                 st.page_link(page, label=page.title + tick, query_params=navigation.carried())
         if done:
             st.caption("✓ all its questions answered")
+        opening.show()

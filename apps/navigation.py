@@ -39,7 +39,7 @@ def name_of(page: Any) -> str:
 
 def carried() -> dict[str, str]:
     """What a link to another page carries along: the digit, the network, its changes, hidden answers."""
-    return state.kept("digit", "own", "model", "changes", "answers")
+    return state.kept("digit", "own", "model", "picture", "brought", "changes", "answers")
 
 
 def _page(file: str, title: str, opens: bool = False) -> Any:

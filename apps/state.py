@@ -154,16 +154,26 @@ def integer(
     default: int,
     label: str,
     widget: Callable[..., Any] | None = None,
+    *,
+    stays: bool = False,
     **arguments: Any,
 ) -> int:
-    """A whole number from low to high, by st.number_input or another widget of that kind."""
+    """A whole number from low to high, by st.number_input or another widget of that kind.
+
+    What was chosen `stays` in the URL even where it is the default, which may be another on the next page.
+    """
     make = widget or st.number_input
     value = _current(name, default, _whole, _between(low, high))
     if low < high:
         label, arguments = plain(label), {**arguments, "value": value}
         picked = _show(name, value, (low, high), lambda key: make(label, low, high, key=key, **arguments))
         value = int(picked)
-    return _remember(name, value, default, str)
+    return _remember(name, value, None if stays and is_chosen(name) else default, str)
+
+
+def is_chosen(name: str) -> bool:
+    """Whether the URL or the learner has chosen a value that was read in this run, the default included."""
+    return name in st.session_state[_EXPLICIT]
 
 
 def toggle(name: str, default: bool, label: str, **arguments: Any) -> bool:
@@ -254,6 +264,7 @@ def _current(name: str, default: Any, read: Callable[[str], Any], fits: Callable
         except (KeyError, ValueError):
             value = None
         if value is not None and fits(value):
+            session[_EXPLICIT][name] = value
             return value
         session[_NOTICES].append(
             f"The address asks for {name} “{asked[:40]}”, which there is not here; "
@@ -267,6 +278,7 @@ def _current(name: str, default: Any, read: Callable[[str], Any], fits: Callable
         and widget is not None
         and fits(widget)
     ):
+        session[_EXPLICIT][name] = widget
         return widget
     chosen = session[_EXPLICIT].get(name, default)
     return chosen if fits(chosen) else default

@@ -233,6 +233,7 @@ OTHER_TESTS = {"apps", "benchmarks", "browser", "harness", "hostile"}
 
 ACROSS = {
     "apps/test_changed_weights.py": "all of apps/pages",
+    "apps/test_opened_network.py": "all of apps/pages",
     "apps/test_pages.py": "all of apps/pages",
     "apps/test_lessons.py": "all of apps/lessons",
     "apps/test_theme.py": "apps/style.css and Streamlit's configuration",

@@ -2,6 +2,7 @@
 
 import cached
 import chrome
+import evaluating
 import lesson
 import question_widget
 import snippets
@@ -9,6 +10,8 @@ import state
 
 from cnnviz import figures
 from cnnviz.layers.layer import quoted
+from cnnviz.network.class_scores import gives_scores
+from cnnviz.network.examples import takes_digits
 from cnnviz.teaching.questions import overview as questions
 
 
@@ -26,10 +29,14 @@ def show_all_layers() -> None:
 
 # The whole network comes first; its walk begins with the image alone.
 here = lesson.begin("overview", opens=False)
-question_widget.ask(
-    questions.products_of_the_score(here.run),
-    questions.numbers_for_one_digit(here.network, cached.kept(figures.layers_of, here.run)),
-)
+asked = []
+if gives_scores(here.network):
+    asked.append(questions.products_of_the_score(here.run))
+if takes_digits(here.network):
+    layers = cached.kept(figures.layers_of, here.run)
+    asked.append(questions.numbers_for_one_digit(here.network, layers))
+question_widget.ask(*asked)
+evaluating.show(here)
 lesson.closer("layers", "All layers in one picture", show_all_layers, asks=("shared",))
 snippets.show(
     f"""

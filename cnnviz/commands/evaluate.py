@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.commands.answers import as_scores, classes_of, labels_by_output, outputs_of
 from cnnviz.commands.picture_options import (
     add_classes,
     add_pictures,
@@ -28,9 +27,9 @@ from cnnviz.commands.shared import (
 from cnnviz.resources import BUNDLED
 
 if TYPE_CHECKING:
-    from cnnviz.commands.picture_options import Examples
     from cnnviz.network import Network
     from cnnviz.network.confusion import Classification
+    from cnnviz.network.examples import Examples
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         return _run_epochs(args)
     if args.record:
         raise ValueError("--record keeps what --epochs finds: give both")
-    from cnnviz.network.confusion import Tally
+    from cnnviz.network.class_scores import classes_of, classified, labels_by_output
     from cnnviz.network.keras_file import load_model
 
     net = load_model(args.model)
@@ -62,16 +61,8 @@ def run(args: argparse.Namespace) -> int:
     labels = labels_by_output(net, examples, names)
     if not labels:
         raise ValueError(_why_not(net, examples))
-    tallies = {output: Tally() for output in labels}
-    done = 0
     with progress_bar(f"evaluating {args.model}") as progress:
-        for places, batch in examples.batches(500 if own else 32):
-            for output, values in outputs_of(net, net.predict(batch)).items():
-                if output in tallies:
-                    tallies[output].add(as_scores(net, output, values), labels[output][places], places)
-            done = places[-1] + 1
-            progress(done, len(examples))
-    results = {output: tally.result for output, tally in tallies.items()}
+        results = classified(net, examples, labels, progress, 500 if own else 32)
     code = 0
     for name, why in examples.skipped:
         code = complain(f"{name}: {why}")
@@ -101,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _why_not(net: Network, examples: Examples) -> str:
     """Why labels of these examples are no classes of any output."""
+    from cnnviz.network.class_scores import classes_of
+
     sizes = classes_of(net)
     if not sizes:
         return f"{net.name} gives no scores of classes: its output is {net.output_shape}"

@@ -6,9 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.commands.answers import classes_of
 from cnnviz.commands.picture_options import (
-    Examples,
     add_classes,
     add_pictures,
     examples_for,
@@ -32,6 +30,7 @@ from cnnviz.resources import BUNDLED
 if TYPE_CHECKING:
     from cnnviz.concepts.exciting import Exciting
     from cnnviz.network import Network
+    from cnnviz.network.examples import Examples
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("give a LAYER and a CHANNEL, or --record without them")
     if args.record:
         return _record()
+    from cnnviz.network.class_scores import classes_of
     from cnnviz.network.keras_file import load_model
 
     net = load_model(model)

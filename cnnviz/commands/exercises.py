@@ -6,7 +6,6 @@ import argparse
 import secrets
 from pathlib import Path
 
-from cnnviz.commands.picture_options import takes_digits
 from cnnviz.commands.shared import Command, count, say
 from cnnviz.resources import text_writer, write_together
 
@@ -33,6 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the sheets and the key, and say where they are."""
+    from cnnviz.network.examples import takes_digits
     from cnnviz.network.keras_file import load_model
     from cnnviz.teaching.exercises.answer_key import answer_key
     from cnnviz.teaching.exercises.notebooks import notebook

@@ -1,4 +1,4 @@
-"""cnnviz explore: the Streamlit app on a free port."""
+"""cnnviz explore: the Streamlit app on a free port, with a network of the user's own if one is named."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import runpy
 import socket
 import sys
 
-from cnnviz.commands.shared import Command, say
+from cnnviz.commands.picture_options import add_classes, add_pictures, examples_for, names_of_classes
+from cnnviz.commands.shared import Command, add_limits, complain, say
+from cnnviz.resources import BUNDLED
 
 _ARENA_MAX, _ARENAS = -8, 2
 """The option's number in glibc's malloc.h; a heap for the page that runs, one for what runs beside it."""
@@ -17,7 +19,23 @@ _MMAP_THRESHOLD, _LARGE = -3, 8 * 2**20
 """The option's number; what is larger goes back to the system when freed. glibc raises this by itself."""
 
 
+UPLOAD, PICTURE = 200, 25
+"""Megabytes of a file that the server takes, where networks may be uploaded, and where they may not."""
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", nargs="?", metavar="FILE", help="a .keras or .h5 file of your own, which all pages then show"
+    )
+    add_pictures(parser)
+    add_classes(parser)
+    parser.add_argument(
+        "--allow-upload",
+        action="store_true",
+        help="let everybody who reaches the explorer open a network of their own, a .keras or .h5 file up to "
+        "200 MB; without it those do at this machine, where the browser was opened",
+    )
+    add_limits(parser)
     parser.add_argument("--port", type=_port, help="the port (default: the first free one from 8501)")
     parser.add_argument("--address", default="localhost", help="where to listen (default: localhost)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
@@ -31,6 +49,7 @@ def _port(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
+    from cnnviz.network.open_networks import OPEN
     from cnnviz.resources import app
     from cnnviz.stage.incoming import guard
 
@@ -38,22 +57,54 @@ def run(args: argparse.Namespace) -> int:
     if not script.exists():
         raise FileNotFoundError(f"the explorer is missing: {script}; reinstall cnnviz")
     port = _free_port(args.address, args.port)
+    OPEN.uploads = "all" if args.allow_upload else "nobody" if args.no_browser else "machine"
     options = {
         "server.port": port,
         "server.address": args.address,
         "server.headless": args.no_browser,
         "server.showEmailPrompt": False,
         "server.fileWatcherType": "none",
+        "server.maxUploadSize": PICTURE if OPEN.uploads == "nobody" else UPLOAD,
         "browser.gatherUsageStats": False,
         "logger.hideWelcomeMessage": True,
     }
     _give_memory_back()
     guard()
+    _open_network(args)
     say(f"The explorer runs at http://{args.address}:{port} (Ctrl-C stops it)", flush=True)
     sys.argv = ["streamlit", "run", str(script)]
     sys.argv += [f"--{name}={str(value).lower()}" for name, value in options.items()]
     runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
     return 0
+
+
+def _open_network(args: argparse.Namespace) -> None:
+    """Open the network that was named, for all sessions; ValueError or OSError if that cannot be."""
+    if args.model is None:
+        if args.images or args.classes or args.limit or args.preprocess != "auto":
+            raise ValueError("--images, --classes, --limit and --preprocess are for a network: name its FILE")
+        return
+    if args.model in BUNDLED:
+        raise ValueError(f"{args.model} is in the explorer anyway: name a FILE of your own, or none")
+    from cnnviz.network.class_scores import classes_of
+    from cnnviz.network.open_networks import OPEN
+    from cnnviz.network.opened_network import OpenedNetwork
+
+    opened = OpenedNetwork(
+        args.model, args.preprocess, memory_limit=args.memory_limit, work_limit=args.work_limit
+    )
+    try:
+        net = opened.network
+        examples = examples_for(net, args) if args.images else opened.made
+        opened.show(examples, names_of_classes(args, classes_of(net), examples))
+    except BaseException:
+        opened.close()
+        raise
+    OPEN.give(opened)
+    for name, why in examples.skipped:
+        complain(f"{name}: {why}")
+    if examples.said:
+        say(examples.said)
 
 
 def _give_memory_back() -> None:
@@ -91,5 +142,9 @@ COMMAND = Command(
     "open the explorer in the browser",
     arguments,
     run,
-    ("cnnviz explore", "cnnviz explore --port 8600 --no-browser"),
+    (
+        "cnnviz explore",
+        "cnnviz explore --port 8600 --no-browser",
+        "cnnviz explore mine.keras --images photos --classes names.txt",
+    ),
 )

@@ -9,14 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.commands.answers import classes_of, labels_by_output
 from cnnviz.commands.picture_options import (
-    Examples,
     add_classes,
     add_pictures,
     examples_for,
     names_of_classes,
-    takes_digits,
     with_model,
 )
 from cnnviz.commands.shared import Command, add_limits, complain, say, whole_numbers, words_beside
@@ -24,6 +21,7 @@ from cnnviz.resources import BUNDLED, text_writer, write_together
 
 if TYPE_CHECKING:
     from cnnviz.network import Network
+    from cnnviz.network.examples import Examples
 
 MOST, BYTES = 12, 64 * 2**20
 """Pictures in one file, and what their numbers take, unless --limit says otherwise."""
@@ -82,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def export_course(args: argparse.Namespace) -> int:
     """Write the course into its folder, and say what is in it."""
+    from cnnviz.network.examples import takes_digits
     from cnnviz.network.keras_file import load_model
     from cnnviz.teaching.course import DIGITS, course
 
@@ -107,6 +106,8 @@ def export_course(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """Write the file, and say what is in it."""
+    from cnnviz.network.class_scores import classes_of
+    from cnnviz.network.examples import Examples, takes_digits
     from cnnviz.network.keras_file import load_model
     from cnnviz.stage.export import export_images, mnist_digits
     from cnnviz.teaching.walks import WALKS
@@ -169,6 +170,8 @@ def _shown(
     net: Network, examples: Examples, names: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Each picture with what is said of it; those of another size than the first are left out."""
+    from cnnviz.network.class_scores import labels_by_output
+
     labels = labels_by_output(net, examples, names).get(_last_output(net))
     size = None
     # Pictures of one name lie in the folders of several classes.

@@ -6,7 +6,7 @@ Without --images a network that reads digits gets MNIST's test digits. What is d
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnnviz.network import Network
+    from cnnviz.network.examples import Examples
 
 _MODEL_FILES = (".keras", ".h5", ".hdf5")
 
@@ -74,14 +75,6 @@ def with_model(words: Sequence[str], model: str | None) -> tuple[str, list[str]]
     return model or BUNDLED[0], rest
 
 
-def takes_digits(net: Network) -> bool:
-    """Whether a network can read grey 28 x 28 digits: its one input has that size, or any."""
-    if len(net.inputs) != 1:
-        return False
-    shape = net.input_shape
-    return len(shape) in (2, 3) and set(shape[:2]) <= {28, None} and shape[2:] in ((), (1,))
-
-
 def number_of_digits(args: argparse.Namespace) -> int | None:
     """How many of MNIST's test digits the options ask for, 0 for all of them; None if for other images."""
     if not args.images:
@@ -108,129 +101,6 @@ def _of_a_digit(args: argparse.Namespace) -> dict[str, Any]:
     return said
 
 
-class Examples:
-    """What a network is run on: as many images, or arrays, for each of its inputs.
-
-    Parameters
-    ----------
-    columns
-        For each input of the network a sequence of what it reads, without a batch axis.
-    names
-        What each example is called.
-    labels, classes
-        (N,) the classes that the examples really are, and the names of these classes; None if not known.
-    said
-        What is done to the pixels, in words; "" if there is nothing to say.
-    """
-
-    def __init__(
-        self,
-        columns: Mapping[str, Sequence[Any] | np.ndarray],
-        names: Sequence[str],
-        labels: np.ndarray | None = None,
-        classes: Sequence[str] | None = None,
-        said: str = "",
-    ) -> None:
-        self.columns, self.names, self.labels, self.classes, self.said = columns, names, labels, classes, said
-        self.skipped: list[tuple[str, str]] = []
-        """Examples that could not be read, and why; `batches` adds to them."""
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, chosen: slice) -> Any:
-        """Some examples as `Network.predict` takes them."""
-        import numpy as np
-
-        places = range(*chosen.indices(len(self)))
-        if all(isinstance(column, np.ndarray) for column in self.columns.values()):
-            given = {name: column[chosen] for name, column in self.columns.items()}
-            return given if len(given) > 1 else next(iter(given.values()))
-        return self._stacked([[column[i] for column in self.columns.values()] for i in places])
-
-    def evenly(self, number: int) -> Examples:
-        """At most so many of the examples, evenly spread."""
-        step = max(1, len(self) / number)
-        return self.of([int(i * step) for i in range(min(number, len(self)))])
-
-    def of(self, places: Sequence[int]) -> Examples:
-        """Only some of the examples."""
-        return Examples(
-            {name: _Chosen(column, places) for name, column in self.columns.items()},
-            [self.names[i] for i in places],
-            None if self.labels is None else self.labels[list(places)],
-            self.classes,
-            self.said,
-        )
-
-    def readable(self, progress: Callable[[int, int], None]) -> Examples:
-        """The examples without those that cannot be read, which `skipped` names: each is read once."""
-        places: list[int] = []
-        for (place,), _ in self.batches(1):
-            places.append(place)
-            progress(place + 1, len(self))
-        found = self.of(places)
-        found.skipped = self.skipped
-        return found
-
-    def batches(self, size: int = 32) -> Iterator[tuple[list[int], Any]]:
-        """The examples, some at a time: their numbers, and what `Network.predict` takes.
-
-        One that cannot be read is left out and added to `skipped`. Where the network takes any size, a
-        batch ends where the next image has another one.
-        """
-
-        from cnnviz.images.image_files import ImageError
-
-        places: list[int] = []
-        rows: list[list[np.ndarray]] = []
-        for i, name in enumerate(self.names):
-            try:
-                row = [column[i] for column in self.columns.values()]
-            except ImageError as error:
-                self.skipped.append((name, str(error)))
-                continue
-            if rows and (len(rows) == size or [x.shape for x in row] != [x.shape for x in rows[0]]):
-                yield places, self._stacked(rows)
-                places, rows = [], []
-            places.append(i)
-            rows.append(row)
-        if rows:
-            yield places, self._stacked(rows)
-
-    def _stacked(self, rows: Sequence[Sequence[np.ndarray]]) -> Any:
-        arrays = [_stacked(column) for column in zip(*rows, strict=True)]
-        return dict(zip(self.columns, arrays, strict=True)) if len(arrays) > 1 else arrays[0]
-
-
-def _stacked(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Images as one array, which still says in which scale their pixels are."""
-    import numpy as np
-
-    from cnnviz.images.loading import LoadedImage
-
-    array = np.stack([np.asarray(image) for image in images])
-    modes = {getattr(image, "mode", "") for image in images}
-    if len(modes) > 1 or modes == {""}:
-        return array
-    loaded = array.view(LoadedImage)
-    loaded.mode = modes.pop()
-    return loaded
-
-
-class _Chosen(Sequence[Any]):
-    """Some entries of a sequence, which are looked up when they are asked for."""
-
-    def __init__(self, all_of_them: Sequence[Any] | np.ndarray, places: Sequence[int]) -> None:
-        self.all_of_them, self.places = all_of_them, places
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, i: Any) -> Any:
-        return self.all_of_them[self.places[i]]
-
-
 def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = ()) -> Examples:
     """What a command's options say that the network is to be run on.
 
@@ -242,6 +112,8 @@ def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = 
     if digits is not None:
         if _of_a_digit(args):
             raise ValueError("--ink and --crop are for pictures of a digit: give them with --images PATH")
+        from cnnviz.network.examples import takes_digits
+
         if takes_digits(net):
             return _test_digits(digits or None)
         raise ValueError(
@@ -253,6 +125,8 @@ def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = 
 
 
 def _test_digits(limit: int | None) -> Examples:
+    from cnnviz.network.examples import Examples
+
     x, y = mnist_test_set(limit)
     return Examples({"digits": x}, [f"test digit {i}" for i in range(len(x))], y)
 
@@ -262,10 +136,13 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, 
     (name,) = net.inputs
     paths = [path.removeprefix(f"{name}=") for path in paths]
     if len(net[name].output_shape) not in (2, 3):
+        from cnnviz.network.examples import Examples
+
         columns, names, labels = _numbers(net, name, paths, args.limit)
         return Examples({name: columns}, names, labels)
     from cnnviz.images.preprocessing import MODES
     from cnnviz.images.sources import LoadedImages
+    from cnnviz.network.examples import Examples, takes_digits
     from cnnviz.network.expected_pixels import expected_pixels
     from cnnviz.network.image_loading import load_images
 
@@ -335,6 +212,7 @@ class _Parts(Sequence[Any]):
 
 
 def _of_several_inputs(net: Network, options: Sequence[str], args: argparse.Namespace) -> Examples:
+    from cnnviz.network.examples import Examples
     from cnnviz.network.image_loading import load_images
 
     given = dict(option.split("=", 1) for option in options if "=" in option)

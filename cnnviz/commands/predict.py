@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cnnviz.commands.answers import answer, classes_of, in_words, outputs_of
+from cnnviz.commands.answers import answer, in_words
 from cnnviz.commands.picture_options import (
     add_classes,
     add_pictures,
     examples_for,
     names_of_classes,
-    takes_digits,
     with_model,
 )
 from cnnviz.commands.shared import Command, add_json, add_limits, complain, print_json, say
@@ -38,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             "the following arguments are required: IMAGE, or --images (see cnnviz predict --help)"
         )
+    from cnnviz.network.class_scores import classes_of, outputs_of
+    from cnnviz.network.examples import takes_digits
     from cnnviz.network.keras_file import load_model
 
     net = load_model(model)

@@ -9,7 +9,6 @@ from cnnviz.commands.picture_options import (
     add_pictures,
     examples_for,
     number_of_digits,
-    takes_digits,
 )
 from cnnviz.commands.shared import (
     Command,
@@ -116,6 +115,8 @@ def run_training(args: argparse.Namespace) -> int:
 
 def images_for(net: Network, args: argparse.Namespace) -> tuple[Any, str]:
     """What to compare on, and what is to be said of it: pictures, test digits, or random numbers."""
+    from cnnviz.network.examples import takes_digits
+
     if not args.images and not takes_digits(net):
         few = args.limit or RANDOM
         return random_inputs(net, few), f"on {few} images of random numbers: --images PATH takes pictures"

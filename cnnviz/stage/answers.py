@@ -50,16 +50,23 @@ class KeptRuns:
         self.most = most
         self._runs: OrderedDict[Any, Run] = OrderedDict()
         self._lock = RLock()
+        self._flights: dict[Any, RLock] = {}
 
     def of(self, key: Any, compute: Callable[[], Run]) -> Run:
         """The run that is kept by a name, or that `compute` gives."""
         with self._lock:
+            flight = self._flights.setdefault(key, RLock())
+        # Who asks for the same run waits for it; nobody else does.
+        with flight:
             run = self._runs.get(key)
             if run is None:
-                run = self._runs[key] = compute()
-            self._runs.move_to_end(key)
-            while len(self._runs) > 1 and self.held() > self.most:
-                self._runs.popitem(last=False)
+                run = compute()
+            with self._lock:
+                self._runs[key] = run
+                self._runs.move_to_end(key)
+                while len(self._runs) > 1 and self.held() > self.most:
+                    self._runs.popitem(last=False)
+                self._flights.pop(key, None)
             return run
 
     def held(self) -> int:

@@ -76,6 +76,7 @@ def live_view(
     change: Callable[[str], None] | None = None,
     walks: Sequence[Walk] = (),
     walk: Walk | None = None,
+    classes: Sequence[str] | None = None,
     around: Callable[[], AbstractContextManager[Run | None]] = nullcontext,
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
@@ -115,6 +116,8 @@ def live_view(
         Guided walks, as data, of which the view offers those that suit the network.
     walk
         The one of them that it opens with, where it suits.
+    classes
+        The names of the outputs; by default their numbers.
     around
         Entered whenever what the view shows is worked out, and left when that is done: it may draw what
         stands beside, say where the view stands, and give another run to be shown, that of a network with
@@ -135,7 +138,7 @@ def live_view(
                 st.session_state[f"{key}.used"] = True
 
     shown = layers if last is None else layers_until(net, last)
-    about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code}
+    about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code, "classes": classes}
     part: dict[str, Any] = {"layers": shown, "pinned": pinned, "play": play}
     code_and_plan, view = components()
     plan = plan_of(net, shapes_of(net, image), shown)
@@ -201,13 +204,14 @@ def answer(
     layers: Sequence[str] | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
+    classes: Sequence[str] | None = None,
     run: Run | None = None,
 ) -> Scene:
     """The scene that answers the state of a component.
 
     Parameters
     ----------
-    net, image, title, label, item, code, layers, pinned, play
+    net, image, title, label, item, code, layers, pinned, play, classes
         As for `live_view`.
     asked
         `compare`: {"of": key of numbers, "count", "cell"}, for TensorFlow's, of a large network only those
@@ -220,10 +224,10 @@ def answer(
     host: dict[str, Any] = {}
     # In every answer, or the browser would take it as a request to open nothing.
     about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
-    about |= {"pinned": pinned, "play": play}
+    about |= {"pinned": pinned, "play": play, "classes": classes}
     plan = plan_of(net, shapes_of(net, image), layers)
     if run is None:
-        run = RUNS.of((plan.key, _digest(image)), lambda: net.run(image))
+        run = _run_of(plan, net, image)
     scene = whole = _scene(run, plan, about)
     if asked.get("have") == scene.key:
         scene = scene.without_numbers()
@@ -236,6 +240,15 @@ def answer(
     host["asked"] = str(_get(asked.get("compare"), "count"))[:20]
     scene.host.update(host)
     return scene
+
+
+def run_shown(net: Network, image: Any) -> Run:
+    """The run that a view of an image shows, one for it and for all else that is about it."""
+    return _run_of(plan_of(net, shapes_of(net, image), None), net, image)
+
+
+def _run_of(plan: StagePlan, net: Network, image: Any) -> Run:
+    return RUNS.of((plan.key, _digest(image)), lambda: net.run(image))
 
 
 _SCENES: WeakKeyDictionary[Run, dict[str, Scene]] = WeakKeyDictionary()

@@ -9,7 +9,7 @@ told so.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from itertools import islice
 from typing import Any
@@ -23,6 +23,36 @@ DEEPEST = 20
 
 NUMBERS = {"int_value", "double_value"}
 """A browser sends a whole number as such where Streamlit's widget says that it takes any."""
+
+
+HERE = ("localhost", "127.0.0.1", "::1")
+"""This machine, by the names and addresses that it calls itself."""
+FORWARDED = ("forwarded", "via", "x-real-ip", "x-client-ip", "cf-connecting-ip", "true-client-ip")
+"""What proxies add to a request, beside names that begin with x-forwarded."""
+
+
+def from_this_machine(address: str | None, headers: Mapping[str, str]) -> bool:
+    """Whether a request comes from a browser on this machine, and from no proxy on it.
+
+    Parameters
+    ----------
+    address
+        Whose connection it is; Streamlit says None for this machine.
+    headers
+        What came with it.
+
+    Examples
+    --------
+    >>> from_this_machine(None, {"Host": "localhost:8501"})
+    True
+    >>> from_this_machine(None, {"Host": "localhost:8501", "X-Forwarded-For": "127.0.0.1"})
+    False
+    """
+    names = {name.lower(): value for name, value in headers.items()}
+    if any(name in FORWARDED or name.startswith("x-forwarded") for name in names):
+        return False
+    host = names.get("host", "").rpartition(":")[0] or names.get("host", "")
+    return (address is None or address in HERE) and host.strip("[]").lower() in HERE
 
 
 def guard() -> None:

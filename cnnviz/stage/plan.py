@@ -25,6 +25,8 @@ from cnnviz.kernels import gallery
 from cnnviz.layers.browser import Shape, drawn_shape
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph, Network
+from cnnviz.network.inputs import images_of
+from cnnviz.network.memory import one_image
 from cnnviz.receptive_fields import receptive_field
 from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
@@ -100,7 +102,7 @@ def sent_bytes(taken: Taken) -> int:
 
 
 def shapes_of(net: Network, image: Any) -> dict[str, tuple[int, ...]]:
-    """The layers' output shapes (no batch) on an image, for which only a network of unknown sizes is run.
+    """The layers' output shapes (no batch) on an image, which is only looked at where sizes are unknown.
 
     >>> import cnnviz
     >>> shapes_of(cnnviz.load_model("mnist_14k"), None)["conv2d"]
@@ -108,7 +110,7 @@ def shapes_of(net: Network, image: Any) -> dict[str, tuple[int, ...]]:
     """
     shapes: dict[str, Any] = {layer.name: layer.output_shape for layer in net}
     if any(None in shape for shape in shapes.values()):
-        return {name: value.shape[1:] for name, value in net.run(image).items()}
+        return dict(one_image(net, images_of(net, image)).shapes)
     return shapes
 
 

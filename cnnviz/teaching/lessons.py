@@ -9,11 +9,15 @@ from cnnviz.numbers import brief
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson: its name in addresses and on the command line, its title, and its part."""
+    """One lesson: its name in addresses and on the command line, its title, its part.
+
+    It opens on the digit of a rule in `opening_digits.OPENING_RULES`.
+    """
 
     name: str
     title: str
     part: str
+    opens_on: str
 
 
 _PARTS = {
@@ -40,8 +44,19 @@ _PARTS = {
     },
 }
 
+_OPENS_ON = {
+    "convolution": "inky",
+    "kernels": "inky",
+    "three_by_three": "inky",
+    "scores_to_loss": "mistake",
+    "epochs": "wavering",
+}
+"""Rules by lesson; the others open on a digit about which the network is in doubt, so that changes show."""
+
 LESSONS = {
-    name: Lesson(name, title, part) for part, titles in _PARTS.items() for name, title in titles.items()
+    name: Lesson(name, title, part, _OPENS_ON.get(name, "doubtful"))
+    for part, titles in _PARTS.items()
+    for name, title in titles.items()
 }
 """By name, in order; the first is the one that opens."""
 

@@ -71,13 +71,13 @@ def htmls(at: AppTest) -> str:
 
 @pytest.fixture(scope="module")
 def visit() -> Callable[..., AppTest]:
-    """visit("kernels", digit=3): that page by a link with that query; what is folded is open."""
+    """visit("kernels", digit=3): that page by a link with that query, on digit 0; what is folded is open."""
     at = AppTest.from_file(str(app()), default_timeout=60)
     at.run()
 
     def go(page: str, **query: Any) -> AppTest:
         at.query_params.clear()
-        query = {"closer": "all", **query}
+        query = {"closer": "all", "digit": 0, **query}
         at.query_params.update({name: str(value) for name, value in query.items() if value is not None})
         at.switch_page(str(Path("pages") / f"{page}.py"))
         at.run()

@@ -8,6 +8,8 @@ import pytest
 import cnnviz
 from apps.conftest import PAGES, htmls, widget
 from cnnviz.images.digit_text import digit_from_text, digit_to_text
+from cnnviz.teaching.lessons import LESSONS
+from cnnviz.teaching.opening_digits import OPENING_RULES, opening_digit
 
 
 @pytest.fixture
@@ -55,3 +57,30 @@ def test_what_is_no_digit_is_noticed(visit, text):
     assert not at.exception
     assert "The address asks for own" in at.warning[0].value
     assert "The label says<br><b>7</b>" in htmls(at)
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_a_page_opens_on_the_digit_of_its_rule_until_one_is_chosen(visit, model):
+    net = cnnviz.load_model(model)
+    default = {rule: opening_digit(rule, net) for rule in OPENING_RULES}
+    for page in ("scores_to_loss", "pooling"):
+        rule = LESSONS[page].opens_on
+        at = visit(page, model=model, digit=None, closer=None)
+        assert widget(at.number_input, "digit").value == default[rule]
+        assert OPENING_RULES[rule].words in htmls(at)
+        assert "digit" not in at.query_params
+    # The digit of this page's rule, chosen, is a choice as any other: it goes along to the next page.
+    widget(at.number_input, "digit").set_value(3).run()
+    widget(at.number_input, "digit").set_value(default["doubtful"]).run()
+    assert at.query_params["digit"] == str(default["doubtful"])
+    assert OPENING_RULES["doubtful"].words not in htmls(at)
+    assert f"digit={default['doubtful']}" in at.sidebar.get("page_link")[1].proto.query_string
+    at.switch_page("pages/scores_to_loss.py").run()
+    assert widget(at.number_input, "digit").value == default["doubtful"]
+
+
+def test_the_rules_digit_of_another_network_is_taken_where_none_was_chosen(visit):
+    at = visit("pooling", digit=None)
+    widget(at.button_group, "model").set_value("mnist_maxpool").run()
+    expected = opening_digit("doubtful", cnnviz.load_model("mnist_maxpool"))
+    assert widget(at.number_input, "digit").value == expected

@@ -12,6 +12,8 @@ import cnnviz
 from apps.conftest import MODELS, PAGES, REFERENCE, given, htmls, pictures
 from cnnviz.numbers import probability
 from cnnviz.resources import app
+from cnnviz.teaching.lessons import LESSONS
+from cnnviz.teaching.opening_digits import opening_digit
 
 NOTHING_DRAWN = {("one_by_one", "mnist_maxpool")}
 """Pages that have nothing of that network to draw, and say so."""
@@ -82,7 +84,11 @@ def test_nonsense_in_the_address_is_noticed_and_replaced(visit, page, model):
     assert not at.exception
     notices = " ".join(warning.value for warning in at.warning)
     assert "The address asks for digit “💥" in notices
-    assert "this is digit “0”" in notices
+    opening = opening_digit(
+        LESSONS[page].opens_on,
+        cnnviz.load_model("mnist_maxpool" if model == "mnist_maxpool" else "mnist_14k"),
+    )
+    assert f"this is digit “{opening}”" in notices
     assert ("this is model “mnist_14k”" in notices) == (model != "mnist_maxpool")
 
 

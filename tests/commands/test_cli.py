@@ -329,6 +329,9 @@ def test_train_lists_the_runs_that_chose_a_recipe(capsys):
         (["verify", "--training", "Dance"], "nothing that is trained is called Dance: name a class of Keras"),
         (["explore", "--port", "http"], "a port is a number from 1 to 65535, got 'http'"),
         (["explore", "--port", "70000"], "a port is a number from 1 to 65535, got '70000'"),
+        (["explore", "--images", "photos"], "are for a network: name its FILE"),
+        (["explore", "mnist_maxpool"], "mnist_maxpool is in the explorer anyway: name a FILE of your own"),
+        (["explore", "no.keras"], "there is no file 'no.keras'"),
         (["explore", "--address", "no.such.host.invalid"], "--address must be this machine's name"),
         (
             ["export", "--digits", "0", "-o", "no/x.html"],

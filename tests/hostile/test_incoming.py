@@ -18,7 +18,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from apps.conftest import PAGES, htmls, widget
-from cnnviz.stage.incoming import DEEPEST, MOST_FILES, guard
+from cnnviz.stage.incoming import DEEPEST, FORWARDED, MOST_FILES, from_this_machine, guard
 from harness.hostile import WORDS, markdown, marks
 
 WORD = [word for word in WORDS if "\ud800" not in word]
@@ -141,3 +141,24 @@ def test_a_layer_that_no_browser_offers_is_not_built(visit, part, word):
     at._run(states)
     assert not at.exception
     assert not [text for text in markdown(at) if marks(text)]
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8501", "127.0.0.1:8501", "[::1]:8501"])
+def test_a_browser_on_this_machine_is_known(host):
+    assert from_this_machine(None, {"Host": host})
+    assert from_this_machine("::1", {"host": host})
+
+
+@pytest.mark.parametrize(
+    ("address", "headers"),
+    [
+        ("192.0.2.7", {"Host": "localhost:8501"}),
+        (None, {}),
+        (None, {"Host": "cnnviz.example"}),
+        (None, {"Host": "localhost.example:8501"}),
+        *((None, {"Host": "localhost:8501", name.title(): "127.0.0.1"}) for name in FORWARDED),
+        (None, {"Host": "localhost:8501", "X-Forwarded-Proto": "https"}),
+    ],
+)
+def test_a_proxy_s_requests_and_other_machines_are_others(address, headers):
+    assert not from_this_machine(address, headers)

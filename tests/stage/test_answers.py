@@ -14,6 +14,7 @@ from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import SENT_WHOLE, SMALL, plan_of, sent_bytes, shapes_of
 from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
+from harness.opened_models import any_size
 
 CHANGES = [{"kind": "channel", "stage": "conv2d_3 relu", "channel": 3}]
 
@@ -160,6 +161,11 @@ def test_a_small_network_is_sent_whole(net, digit):
     assert sent_bytes(plan.taken) < SENT_WHOLE
     assert not plan.far
     assert all(place[0] is not None for place in plan.part.header["arrays"].values())
+
+
+def test_the_shapes_of_any_size_are_those_of_its_run():
+    net, image = any_size(), np.zeros((9, 20, 3), np.float32)
+    assert shapes_of(net, image) == {name: value.shape[1:] for name, value in net.run(image).items()}
 
 
 def test_the_explorer_answers_a_question_once_the_page_has_the_numbers(net, digit):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.teaching.walks.subjects import PIXELS, READS_AN_IMAGE
+from cnnviz.teaching.walks.subjects import PIXELS, READS_PIXELS
 
 ACTIVATION_FUNCTIONS: dict[str, Any] = {
     "name": "activation-functions",
     "title": "Activation functions",
-    "needs": f"{READS_AN_IMAGE} and rectifies(reader(stage('conv', 1)))",
+    "needs": f"{READS_PIXELS} and rectifies(reader(stage('conv', 1)))",
     "names": {
         **PIXELS,
         "relu": "reader(conv)",

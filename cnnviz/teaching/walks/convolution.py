@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.teaching.walks.subjects import PIXELS, READS_AN_IMAGE, SLIDES
+from cnnviz.teaching.walks.subjects import IN_GREY, PIXELS, READS_PIXELS, SLIDES
 
 CONVOLUTION: dict[str, Any] = {
     "name": "convolution",
     "title": "Convolution",
-    "needs": READS_AN_IMAGE,
+    "needs": READS_PIXELS,
     "names": {**PIXELS, "spot": "largest(conv)"},
     "steps": [
         {
@@ -25,9 +25,10 @@ CONVOLUTION: dict[str, Any] = {
         {
             "title": "One number, written out",
             "say": [
-                "{window_rows(conv): count} × {window_columns(conv): count} weights lie on as many pixels. "
-                "Their products add up to {sum(spot): signed}, the bias is {bias(spot): signed}: "
-                "{value(spot)}.",
+                "{window_rows(conv): count} × {window_columns(conv): count} weights{'' if channels(pixels) "
+                "== 1 else ' for each channel of the image'} lie on as many {'pixels' if channels(pixels) "
+                "== 1 else 'numbers'}. Their products add up to {sum(spot): signed}, the bias is "
+                "{bias(spot): signed}: {value(spot)}.",
                 [
                     "product(spot, 1) != 0",
                     "The largest product is {value(factor(spot, 1))} × {weight(spot, 1)} = {product(spot, "
@@ -61,7 +62,7 @@ CONVOLUTION: dict[str, Any] = {
         },
         {
             "title": "What is left without ink",
-            "if": SLIDES,
+            "if": f"{SLIDES} and {IN_GREY}",
             "say": [
                 "Now the paper under the kernel is wiped blank. Every product is 0, and the number is "
                 "{value_after(spot, wiped(middle, reach))}: the bias alone.",

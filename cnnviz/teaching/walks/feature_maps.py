@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.teaching.walks.subjects import CLASSIFIES, PIXELS, READS_AN_IMAGE
+from cnnviz.teaching.walks.subjects import CLASSIFIES, IN_GREY, PIXELS, READS_PIXELS
 
 FEATURE_MAPS: dict[str, Any] = {
     "name": "feature-maps",
     "title": "Feature maps",
-    "needs": f"{READS_AN_IMAGE} and {CLASSIFIES} and stage('conv', 2) != '' and "
+    "needs": f"{READS_PIXELS} and {CLASSIFIES} and stage('conv', 2) != '' and "
     f"rectifies(reader(stage('conv', 1)))",
     "names": {
         **PIXELS,
@@ -35,10 +35,10 @@ FEATURE_MAPS: dict[str, Any] = {
                 "and of the bias, {bias(cell(conv, row(spot), column(spot), channel(spot))): signed}, "
                 "which does not depend on the image.",
                 [
-                    "on_blank(spot) != 0",
+                    f"on_blank(spot) != 0 and {IN_GREY}",
                     "So not all of it was drawn: on blank paper the same cell is {on_blank(spot)}.",
                 ],
-                ["on_blank(spot) == 0", "On blank paper the same cell is 0."],
+                [f"on_blank(spot) == 0 and {IN_GREY}", "On blank paper the same cell is 0."],
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },

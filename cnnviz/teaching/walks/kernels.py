@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.teaching.walks.subjects import CLASSIFIES, PIXELS, READS_AN_IMAGE
+from cnnviz.teaching.walks.subjects import CLASSIFIES, IN_GREY, PIXELS, READS_PIXELS
 
 KERNELS: dict[str, Any] = {
     "name": "kernels",
     "title": "Kernels",
-    "needs": f"{READS_AN_IMAGE} and {CLASSIFIES}",
+    "needs": f"{READS_PIXELS} and {CLASSIFIES}",
     "names": {
         **PIXELS,
         "spot": "largest(conv)",
@@ -22,7 +22,8 @@ KERNELS: dict[str, Any] = {
             "title": "A kernel is what it looks for",
             "say": [
                 "A kernel's weights say which pixels count, and whether for or against. The sum is large "
-                "where ink lies on positive weights and blank paper on negative ones.",
+                "where {'ink lies on positive weights and blank paper' if channels(pixels) == 1 else 'large "
+                "numbers lie on positive weights and small ones'} on negative ones.",
                 "Layer {conv} has {channels(conv): count} {channels(conv): kernel|kernels}, all learned. "
                 "Click a map to see the one that made it, and drag its weights.",
             ],
@@ -42,8 +43,12 @@ KERNELS: dict[str, Any] = {
                 "The smallest is {value(low)}, in map {channel(low): count}, from kernel {channel(low): "
                 "count}.",
                 [
-                    "sum(low) < 0",
+                    f"sum(low) < 0 and {IN_GREY}",
                     "Its products add up to {sum(low): signed}: here ink lies on negative weights.",
+                ],
+                [
+                    f"sum(low) < 0 and not {IN_GREY}",
+                    "Its products add up to {sum(low): signed}: those below 0 outweigh the others.",
                 ],
             ],
             "state": {"zoom": "cell", "path": "{low}"},

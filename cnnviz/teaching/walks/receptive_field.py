@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.teaching.walks.subjects import CLASSIFIES, PIXELS, READS_AN_IMAGE, SLIDES
+from cnnviz.teaching.walks.subjects import CLASSIFIES, IN_GREY, PIXELS, READS_PIXELS, SLIDES
 
 RECEPTIVE_FIELD: dict[str, Any] = {
     "name": "receptive-field",
     "title": "Receptive field",
-    "needs": f"{READS_AN_IMAGE} and {CLASSIFIES} and stage('conv', 2) != '' and rows(stage('conv', 2)) > 1",
+    "needs": f"{READS_PIXELS} and {CLASSIFIES} and stage('conv', 2) != '' and rows(stage('conv', 2)) > 1",
     "names": {
         **PIXELS,
         "second": "stage('conv', 2)",
@@ -40,7 +40,7 @@ RECEPTIVE_FIELD: dict[str, Any] = {
         },
         {
             "title": "Outside: it does not care",
-            "if": f"{SLIDES} and value(bright) > 0 and (row(bright) >= field_rows(second) or "
+            "if": f"{SLIDES} and {IN_GREY} and value(bright) > 0 and (row(bright) >= field_rows(second) or "
             f"column(bright) >= field_columns(second))",
             "say": [
                 "The number at the top left of {second} sees rows 0 to {field_rows(second) - 1: count} and "
@@ -53,7 +53,7 @@ RECEPTIVE_FIELD: dict[str, Any] = {
         },
         {
             "title": "Inside: it follows",
-            "if": "ends_on_ink(deep)",
+            "if": f"{IN_GREY} and ends_on_ink(deep)",
             "say": [
                 "The way down from {second}’s largest number ends on the pixel in row {row(end): count}, "
                 "column {column(end): count}, within its field.",

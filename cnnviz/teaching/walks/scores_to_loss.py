@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.teaching.walks.subjects import CLASSIFIES, PIXELS, READS_AN_IMAGE
+from cnnviz.teaching.walks.subjects import CLASSIFIES, IN_GREY, PIXELS, READS_PIXELS
 
 SCORES_TO_LOSS: dict[str, Any] = {
     "name": "scores-to-loss",
     "title": "From scores to loss",
-    "needs": f"{READS_AN_IMAGE} and {CLASSIFIES}",
+    "needs": f"{READS_PIXELS} and {CLASSIFIES}",
     "names": {**PIXELS, "scores": "source(last())", "lead": "score(1) - score(2)"},
     "steps": [
         {
@@ -66,6 +66,7 @@ SCORES_TO_LOSS: dict[str, Any] = {
         },
         {
             "title": "A share is not knowledge",
+            "if": IN_GREY,
             "say": [
                 "Now the paper is blank, and still the shares add up to 1: it says "
                 "{predicted_after(blank)} with {probability_after(blank): probability}.",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-READS_AN_IMAGE = (
+READS_PIXELS = (
     "traceable() and stage('input', 1) != '' and stage('conv', 1) != '' and source(stage('conv', 1)) == "
-    "stage('input', 1) and channels(stage('input', 1)) == 1 and rows(stage('input', 1)) > 1 and "
-    "columns(stage('input', 1)) > 1"
+    "stage('input', 1) and rows(stage('input', 1)) > 1 and columns(stage('input', 1)) > 1"
 )
-"""An image of one channel, first read by a convolution, and a way back to its pixels from each number."""
+"""An image, first read by a convolution, and a way back to its pixels from each number."""
+
+IN_GREY = "channels(stage('input', 1)) == 1"
+"""Each pixel is one number, which is ink or paper."""
+
+READS_AN_IMAGE = f"{READS_PIXELS} and {IN_GREY}"
+"""The same of an image of one channel."""
 
 CLASSIFIES = (
     "kind(last()) == 'softmax' and kind(source(last())) == 'conv' and channels(last()) == cells(last()) "

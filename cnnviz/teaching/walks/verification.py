@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.teaching.walks.subjects import PIXELS, READS_AN_IMAGE
+from cnnviz.teaching.walks.subjects import PIXELS, READS_PIXELS
 
 VERIFICATION: dict[str, Any] = {
     "name": "verification",
     "title": "Verification",
-    "needs": READS_AN_IMAGE,
+    "needs": READS_PIXELS,
     "names": {**PIXELS, "spot": "largest(conv)"},
     "steps": [
         {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.teaching.walks.subjects import CLASSIFIES, PIXELS, READS_AN_IMAGE, SLIDES
+from cnnviz.teaching.walks.subjects import CLASSIFIES, PIXELS, READS_PIXELS, SLIDES
 
 WHY_CONVOLUTION: dict[str, Any] = {
     "name": "why-convolution",
     "title": "Why convolution",
-    "needs": f"{READS_AN_IMAGE} and {CLASSIFIES}",
+    "needs": f"{READS_PIXELS} and {CLASSIFIES}",
     "names": {
         **PIXELS,
         "spot": "largest(conv)",
@@ -19,20 +19,20 @@ WHY_CONVOLUTION: dict[str, Any] = {
     },
     "steps": [
         {
-            "title": "The digit moves, the map moves along",
+            "title": "The image moves, the maps move along",
             "if": f"{SLIDES} and column(spot) + by >= 0",
             "say": [
-                "The digit now lies {abs(by): count} pixels further to the {'right' if by > 0 else "
+                "All on the image now lies {abs(by): count} pixels further to the {'right' if by > 0 else "
                 "'left'}, and so does all that the kernels found: {value(spot)} stood in column "
                 "{column(spot): count}, now {value_after(moved, move)} stands in column {column(moved): "
                 "count}.",
-                "Drag the digit yourself with Move, and watch the maps.",
+                "Drag it yourself with Move, and watch the maps.",
             ],
             "names": {"moved": "cell(conv, row(spot), column(spot) + by, channel(spot))"},
             "state": {"path": "{moved}", "changes": "{move}"},
             "question": {
-                "ask": "How many weights had to change, so that the kernel finds the stroke in its new "
-                "place?",
+                "ask": "How many weights had to change, so that the kernel answers the same in the "
+                "new place?",
                 "choices": [
                     [
                         "None",
@@ -52,7 +52,8 @@ WHY_CONVOLUTION: dict[str, Any] = {
             "title": "Every pixel to every number?",
             "say": [
                 "If each of the {cells(conv): count} numbers of {conv} had a weight for each of the "
-                "{cells(pixels): count} pixels, that would be {cells(pixels) * cells(conv): count} weights.",
+                "{cells(pixels): count} {'pixels' if channels(pixels) == 1 else 'numbers of the image'}, "
+                "that would be {cells(pixels) * cells(conv): count} weights.",
                 "The convolution has {parameters(conv): count} weights and biases.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}"},
@@ -81,13 +82,13 @@ WHY_CONVOLUTION: dict[str, Any] = {
             "say": [
                 [
                     "same_after(move)",
-                    "With the digit {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
+                    "With all on it {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
                     "it still says {predicted(1)}: {probability_after(move): probability}, before "
                     "{probability(1): probability}.",
                 ],
                 [
                     "not same_after(move)",
-                    "With the digit {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
+                    "With all on it {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
                     "it says {predicted_after(move)} with {probability_after(move): probability}; before "
                     "it was {predicted(1)} with {probability(1): probability}.",
                 ],

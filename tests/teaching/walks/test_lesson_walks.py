@@ -45,7 +45,7 @@ def test_a_patch_without_ink_gives_the_bias(run):
 def test_a_map_moves_along_with_the_digit(run):
     moved = 0
     for index, steps, scope in steps_of("why-convolution", run):
-        step = steps["The digit moves, the map moves along"]
+        step = steps["The image moves, the maps move along"]
         (name, row, column, channel), (change,) = step.state["path"][0], step.state["changes"]
         before = scope["value"](scope["cell"](name, row, column - change["cols"], channel))
         assert after(run, index, step)["value"](cell_of(scope, step)) == pytest.approx(before, rel=1e-5)

@@ -1,0 +1,275 @@
+"""OpenedNetwork: a network of the user's own, with pictures, classes, and a process that computes it.
+
+What it takes is estimated from the sizes before anything is computed, and refused above a limit; the file
+is read first by the child (`child_process`), whose limits hold where an estimate is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz.images.loading import LoadedImage, load_as
+from cnnviz.network.child_process import SECONDS, ComputingProcess, NetworkInChild
+from cnnviz.network.class_scores import as_scores, classes_of, classified, labels_by_output, outputs_of
+from cnnviz.network.confusion import Classification
+from cnnviz.network.evaluation import are_probabilities
+from cnnviz.network.examples import Examples, takes_digits
+from cnnviz.network.expected_pixels import expected_pixels
+from cnnviz.network.image_loading import load_image
+from cnnviz.network.inputs import images_of
+from cnnviz.network.keras_file import load_model
+from cnnviz.network.limits import MEMORY, WORK
+from cnnviz.network.memory import check_kept
+from cnnviz.network.mistakes import likeliest
+from cnnviz.network.run import Run
+from cnnviz.numbers import number, probability
+
+MEMORY_LIMIT = 2 * 10**9
+"""Bytes that all activations of one image may take: ResNet152 at 224 takes 0.3 GB."""
+WORK_LIMIT = 2 * 10**11
+"""Multiply-adds of one image: ten times VGG19's, some ten seconds on two cores."""
+LARGEST_FILE = 200 * 10**6
+"""Bytes of a file that is uploaded."""
+
+SIDE = 64
+"""Of a made picture, where a network takes any size."""
+
+
+class OpenedNetwork:
+    """A network from a file, what it is shown, and its runs, until it is closed.
+
+    Parameters
+    ----------
+    path
+        A .keras or .h5 file, which is read and never executed.
+    preprocess
+        How pictures that are opened later are brought to the scale that the network wants, as for
+        `cnnviz.load_image`.
+    memory_limit, work_limit
+        What one image may take: bytes of all its activations, 2 GB unless given, and multiply-adds,
+        2 * 10**11 unless given.
+    seconds
+        What reading the file, or one forward pass, may take before it is stopped.
+
+    Raises
+    ------
+    ValueError, OSError
+        in one sentence: for a file that is no model, or is not there; a network above a limit.
+
+    Examples
+    --------
+    >>> from cnnviz.resources import asset
+    >>> with OpenedNetwork(asset("mnist_14k.keras")) as opened:
+    ...     opened.name, opened.run(0).output.shape
+    ('mnist_14k', (1, 10))
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        preprocess: str = "auto",
+        *,
+        memory_limit: float | None = None,
+        work_limit: float | None = None,
+        seconds: float = SECONDS,
+    ) -> None:
+        self.path = Path(path)
+        self.preprocess = preprocess
+        self.memory_limit = MEMORY_LIMIT if memory_limit is None else MEMORY.of(memory_limit)
+        self.work_limit = WORK_LIMIT if work_limit is None else WORK.of(work_limit)
+        size = self.path.stat().st_size if self.path.is_file() else 0
+        # The weights as they are stored, as they are read, and folded; activations on both sides of the pipe.
+        self._child = ComputingProcess(path, 2 * self.memory_limit + 4 * size, seconds)
+        try:
+            if not size:
+                load_model(path)  # It says what is wrong.
+            self._child.ask("load")
+            self.network = NetworkInChild.of(load_model(path), self._child)
+            self.name = self.network.name
+            self.made = _made_examples(self.network)
+            """What it is shown before anybody has opened a picture."""
+            self.show(self.made)
+        except BaseException:
+            self.close()
+            raise
+
+    def show(self, examples: Examples, classes: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Take examples to look at, and the names of the classes of some outputs.
+
+        Raises
+        ------
+        ValueError
+            if the first of them would take more than the limits.
+        """
+        first = next(iter(examples.batches(1)), None)
+        if first is None:
+            raise ValueError(
+                f"no example of {self.name} can be read: {'; '.join(map(': '.join, examples.skipped))}"
+            )
+        self.check(first[1])
+        self.examples = examples
+        self.classes = {output: list(names) for output, names in (classes or {}).items()}
+        self.labels = labels_by_output(self.network, examples, self.classes)
+
+    def check(self, image: Any) -> None:
+        """ValueError if an image does not fit, or would take more than the limits."""
+        images = images_of(self.network, image)
+        check_kept(self.network, images, self.memory_limit, self.work_limit)
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """How many classes each output tells apart that gives scores of classes."""
+        return classes_of(self.network)
+
+    @property
+    def takes_digits(self) -> bool:
+        """Whether it reads grey 28 x 28 digits."""
+        return takes_digits(self.network)
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether it has one input, and that reads pictures."""
+        (first, *more) = self.network.inputs
+        return not more and _is_picture(self.network[first].output_shape)
+
+    @property
+    def preprocessing(self) -> str:
+        """What is done to the pixels of a picture that is opened, and why."""
+        if self.preprocess != "auto":
+            return f"preprocess={self.preprocess!r}, as asked"
+        return str(expected_pixels(self.network, self.network.inputs[0]))
+
+    def picture(self, source: Any) -> LoadedImage:
+        """A picture, from a file or an array, as the network wants it; ImageError if it is none."""
+        return load_image(source, self.network, self.preprocess)
+
+    def example(self, place: int) -> Any:
+        """One example as `run` takes it; ImageError if its file is no picture."""
+        return self.examples[place : place + 1]
+
+    def run(self, image: Any) -> Run:
+        """Every activation of one image, computed by the child.
+
+        Parameters
+        ----------
+        image
+            An example's place, or an image as `Network.run` takes it.
+
+        Raises
+        ------
+        ValueError
+            in one sentence, for an image above the limits, and for a pass that was stopped.
+        """
+        given = self.example(image) if isinstance(image, int) else image
+        return self.network.run(given, memory_limit=self.memory_limit, work_limit=self.work_limit)
+
+    def answer(self, run: Run, top: int = 3) -> list[tuple[str, float, bool]]:
+        """The likeliest classes: the name of each, its score, and whether that is a probability.
+
+        They are those of the first output that has labels, or else classes; [] where none has.
+        """
+        output = next(iter([*self.labels, *self.class_counts]), None)
+        if output is None:
+            return []
+        scores = as_scores(self.network, output, outputs_of(self.network, run.output)[output])
+        names, shares = self.classes.get(output), bool(are_probabilities(scores))
+        return [(names[k] if names else str(k), value, shares) for k, value in likeliest(scores[0], top)]
+
+    def said_of(self, run: Run) -> str:
+        """What the network says of the first image, in words: "cat with 97 %", or the shape of its output."""
+        likeliest_first = self.answer(run, 1)
+        if not likeliest_first:
+            shapes = [" × ".join(map(str, self.network[name].output_shape)) for name in self.network.outputs]
+            return f"{' and '.join(shapes)} numbers".replace("None", "any")
+        ((name, value, is_probability),) = likeliest_first
+        return (
+            f"{name} with {probability(value)}"
+            if is_probability
+            else f"{name} with the score {number(value, 4)}"
+        )
+
+    def is_right(self, run: Run, label: str) -> bool:
+        """Whether the likeliest class of the first image has the name of its label."""
+        return [name for name, *_ in self.answer(run, 1)] == [label]
+
+    def label(self, place: int) -> tuple[int, str] | None:
+        """The class that an example really is, for the first output that has labels: number and name."""
+        for output, labels in self.labels.items():
+            number = int(labels[place])
+            return number, (self.classes.get(output) or {number: str(number)})[number]
+        return None
+
+    def evaluate(
+        self, progress: Callable[[int, int], None] = lambda done, of_all: None
+    ) -> dict[str, Classification]:
+        """What the network calls the labelled examples, by its outputs; {} if there are no labels."""
+        if not self.labels:
+            return {}
+        return classified(self.network, self.examples, self.labels, progress)
+
+    def close(self) -> None:
+        """End the child."""
+        self._child.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._child.closed
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process, while there is one."""
+        return self._child.pid
+
+    @property
+    def seconds(self) -> float:
+        """What an answer of the child may take."""
+        return self._child.seconds
+
+    @seconds.setter
+    def seconds(self, seconds: float) -> None:
+        self._child.seconds = seconds
+
+    def __enter__(self) -> OpenedNetwork:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+
+def _is_picture(shape: Sequence[int | None]) -> bool:
+    return len(shape) == 3 and shape[2] in (1, 3, 4)
+
+
+def _made_examples(net: NetworkInChild) -> Examples:
+    """One example to look at before anybody has opened a picture: a drawn one, or random numbers."""
+    columns: dict[str, list[Any]] = {}
+    names = []
+    for place, name in enumerate(net.inputs):
+        shape = net[name].output_shape
+        if _is_picture(shape):
+            columns[name] = [_made_picture(net, name, place)]
+            names.append("a made picture")
+        else:
+            known = [size or SIDE for size in shape]
+            columns[name] = [np.random.default_rng(place).random(known, net.dtype.type)]
+            names.append("random numbers")
+    return Examples(columns, [" and ".join(dict.fromkeys(names))])
+
+
+def _made_picture(net: NetworkInChild, name: str, place: int) -> LoadedImage:
+    """A disc and a bar on paper that darkens to one side."""
+    shape = net[name].output_shape
+    height, width = (size or SIDE for size in shape[:2])
+    row, col = np.mgrid[:height, :width] + 0.5
+    image = np.stack([255 - 60 * col / width, 240 - 40 * row / height, np.full((height, width), 225)], -1)
+    row, col = row / height, col / width
+    image[(row - 0.4) ** 2 + (col - 0.35 - 0.05 * place) ** 2 < 0.06] = (214, 84, 40)
+    image[(abs(row - 0.72) < 0.09) & (abs(col - 0.6) < 0.3)] = (36, 92, 170)
+    mode = expected_pixels(net, name).mode
+    return load_as(image.astype(np.uint8), (height, width, *shape[2:]), "unit" if mode == "digit" else mode)

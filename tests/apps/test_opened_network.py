@@ -1,0 +1,167 @@
+"""A network of the user's own on every page: no page breaks, and what it lacks is shown on mnist_14k."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+import cnnviz
+from apps.conftest import PAGES, htmls, tables
+from cnnviz.network.examples import Examples
+from cnnviz.network.image_loading import load_images
+from cnnviz.network.open_networks import OPEN
+from cnnviz.network.opened_network import OpenedNetwork
+from cnnviz.resources import app
+from cnnviz.teaching.lesson_needs import lack_of
+from harness.hostile import MARKDOWN, markdown, marks
+from harness.opened_models import KINDS, colour, no_dropout, opened_file, segmentation, two_inputs
+
+THOROUGH = settings.get_current_profile_name() == "thorough"
+FEW = (colour, two_inputs, segmentation)
+"""Those that every run of the tests opens: the others are for `--hypothesis-profile=thorough`."""
+
+ON_COLOUR = {"overview", "feature_maps", "kernels", "pooling", "why_convolution"}
+"""Lessons whose pages measure a small colour network itself."""
+
+
+def page(at: AppTest, name: str, **query: str) -> AppTest:
+    at.query_params.clear()
+    at.query_params.update(query)
+    at.switch_page(str(Path("pages") / f"{name}.py"))
+    return at.run()
+
+
+@pytest.fixture(scope="module")
+def app_test() -> AppTest:
+    return AppTest.from_file(str(app()), default_timeout=120).run()
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """opened(kind): that network is the command's, until the test is over."""
+
+    def give(kind) -> OpenedNetwork:
+        OPEN.give(OpenedNetwork(opened_file(kind, tmp_path)))
+        return OPEN.given
+
+    yield give
+    OPEN.close_all()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_no_page_breaks(app_test, opened, kind, caplog):
+    if kind not in FEW and not THOROUGH:
+        pytest.skip("the thorough profile opens all twelve")
+    own = opened(kind)
+    lacking = {name for name in PAGES if lack_of(name, own.network)}
+    if kind is colour:
+        assert set(PAGES) - lacking == ON_COLOUR
+    # Of the pages that show mnist_14k the few networks meet one.
+    for name in [*PAGES] if THOROUGH else [*sorted(set(PAGES) - lacking), min(lacking)]:
+        at = page(app_test, name, closer="" if name in lacking else "all")
+        assert not at.exception, name
+        assert not at.error, name
+        assert any(f"mnist_14k: {own.name} lacks" in info.value for info in at.info) == (name in lacking)
+        assert own.name in htmls(at)
+    # A page may be given up by `header.run_page`; those of these networks need it not.
+    assert "cannot show" not in caplog.text
+
+
+@pytest.fixture
+def labelled(opened, tmp_path):
+    """A colour network with a folder of two pictures of each of four classes."""
+    folder = tmp_path / "photos"
+    for k, name in enumerate("abcd"):
+        (folder / name).mkdir(parents=True)
+        for number in range(2):
+            pixels = np.random.default_rng(10 * k + number).integers(0, 255, (20, 20, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    own = opened(colour)
+    images = load_images(folder, own.network)
+    examples = Examples({"image": images}, images.source.names, images.source.labels, images.source.classes)
+    own.show(examples, {"scores": list("abcd")})
+    return own
+
+
+def test_a_labelled_folder_is_measured_and_a_mistake_is_one_click_from_the_stage(app_test, labelled):
+    at = page(app_test, "overview", picture="3", closer="all")
+    (result,) = labelled.evaluate().values()
+    card = htmls(at)
+    assert "The label says<br><b>b</b>" in card
+    name, chance, _ = labelled.answer(labelled.run(3))[0]
+    assert f"says<br><b>{name} with" in card
+    assert chance > 0
+    table = next(each for each in tables(at) if each["name"] == "cnnviz-confusion")
+    rows = [line.split(",") for line in table["csv"].strip().splitlines()[1:]]
+    assert [[int(cell) for cell in row[1:]] for row in rows] == result.confusion.tolist()
+    assert f"{result.correct} of 8" in card
+    worst = result.worst[0]
+    at.button(key=f"mistake.scores.{worst.index}").click().run()
+    assert at.query_params["picture"] == str(worst.index)
+    assert labelled.examples.names[worst.index] in card + htmls(at)
+
+
+def test_the_code_names_the_file_and_the_picture(app_test, labelled):
+    at = page(app_test, "pooling", picture="3")
+    code = at.code[-1].value
+    assert f'load_model("{labelled.path.name}")' in code
+    mode = labelled.examples.columns["image"].mode
+    assert f'load_image("1.png", like=(16, 16, 3), preprocess="{mode}")' in code
+    compile(code, "code", "exec")
+
+
+def test_words_of_a_user_s_files_are_words_and_no_markdown_or_html(app_test, labelled):
+    words = [word for word in MARKDOWN if "/" not in word]
+    labelled.name = "".join(words[:6])
+    names = [f"{word}.png" for word in (*words, "<b>x")][: len(labelled.examples)]
+    labelled.examples.names = names
+    labelled.show(labelled.examples, {"scores": ["<i>a", "**b**", "$x^2$", ":smile:"]})
+    at = page(app_test, "overview", picture="1", closer="all")
+    assert not at.exception
+    assert not [(text, found) for text in markdown(at) if (found := marks(text))]
+    assert "&lt;i&gt;a" in htmls(at) + "".join(table["table"] for table in tables(at))
+    assert "<i>a" not in htmls(at) + "".join(table["table"] for table in tables(at))
+    compile(at.code[-1].value, "code", "exec")
+
+
+def test_a_network_of_digits_gets_the_test_digits(app_test, opened):
+    own = opened(no_dropout)
+    at = page(app_test, "pooling", digit="8")
+    assert not at.info
+    _, (images, labels) = cnnviz.load_mnist()
+    said = own.network.predict(images[8:9])[0].argmax()
+    assert f"<b>{labels[8]}</b>" in htmls(at)
+    assert re.search(rf"no_dropout says<br><b>{said} with", htmls(at))
+
+
+def test_a_picture_that_is_gone_leaves_everything_else(app_test, labelled):
+    (labelled.path.parent / "photos" / "a" / "0.png").unlink()
+    at = page(app_test, "overview", picture="0")
+    assert not at.exception
+    (error,) = at.error
+    assert "cannot be run on a/0.png" in error.value.replace("\\", "")
+    assert "mnist_14k" in htmls(at)
+    at = page(app_test, "overview", picture="1")
+    assert not at.error
+
+
+def test_the_address_of_another_session_s_network_is_noticed(app_test):
+    at = page(app_test, "overview", model="own")
+    assert not at.exception
+    assert "“own”" in " ".join(warning.value for warning in at.warning)
+
+
+def test_uploads_are_off_unless_allowed(app_test, monkeypatch):
+    def offered() -> bool:
+        at = page(app_test, "overview")
+        return any("keras or .h5 file" in each.label for each in at.get("file_uploader"))
+
+    assert not offered()
+    monkeypatch.setattr(OPEN, "uploads", "all")
+    assert offered()

@@ -1,0 +1,54 @@
+"""A session's network is its own, is closed with it, and there are never more than fit."""
+
+from __future__ import annotations
+
+import pytest
+
+from cnnviz.network import open_networks
+from cnnviz.network.open_networks import OpenNetworks
+from harness.opened_models import one_layer, opened_file
+
+
+@pytest.fixture
+def networks():
+    found = OpenNetworks()
+    yield found
+    found.close_all()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return opened_file(one_layer, tmp_path_factory.mktemp("models"))
+
+
+def test_a_network_ends_with_its_session(networks, file, monkeypatch):
+    monkeypatch.setattr(open_networks, "LEFT", -1.0)
+    here = [True]
+    opened = networks.open("a", file, "C:\\models\\mnist_14k.h5", lambda: here[0])
+    assert opened.name == "mnist_14k (2)"
+    assert networks.of("a") is networks.named("mnist_14k (2)") is opened
+    assert networks.of("b") is None
+    folder = opened.path.parent
+    monkeypatch.setattr(open_networks, "LEFT", 1000.0)
+    networks.look()
+    assert not opened.closed
+    here[0] = False
+    monkeypatch.setattr(open_networks, "LEFT", -1.0)
+    networks.look()
+    assert opened.closed
+    assert not folder.exists()
+    assert networks.of("a") is None
+
+
+def test_what_does_not_fit_is_one_sentence(networks, file, monkeypatch):
+    with pytest.raises(ValueError, match=r"ends in \.keras or \.h5, got evil\.py"):
+        networks.open("a", file, "evil.py", lambda: True)
+    with pytest.raises(ValueError, match=r"^mine\.keras: this is not a model file"):
+        networks.open("a", b"no model", "mine.keras", lambda: True)
+    monkeypatch.setattr(open_networks, "LARGEST_FILE", 100)
+    with pytest.raises(ValueError, match=r"mine\.keras has 0 MB; the limit is 0 MB"):
+        networks.open("a", bytes(101), "mine.keras", lambda: True)
+    monkeypatch.setattr(open_networks, "MOST", 0)
+    with pytest.raises(ValueError, match="0 networks are open on this server"):
+        networks.open("a", b"x", "mine.keras", lambda: True)
+    assert not networks._sessions

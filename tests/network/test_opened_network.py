@@ -1,0 +1,130 @@
+"""What a user opens: estimated before it is computed, computed in a child, and gone when it is closed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnviz
+from cnnviz import Layer, Network
+from cnnviz.network.examples import Examples
+from cnnviz.network.image_loading import load_images
+from cnnviz.network.opened_network import OpenedNetwork
+from harness.generated_networks import image
+from harness.opened_models import colour, opened_file
+
+COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 40), "red": (200, 30, 30), "white": (250, 250, 250)}
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    return opened_file(colour, tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def opened(file):
+    with OpenedNetwork(file) as found:
+        yield found
+
+
+def test_its_runs_and_predictions_are_the_network_s_own(opened, file):
+    net, x = cnnviz.load_model(file), np.random.default_rng(0).random((2, 16, 16, 3), np.float32)
+    run, own = opened.run(x), net.run(x)
+    assert list(run) == list(own)
+    for name in own:
+        np.testing.assert_array_equal(run[name], own[name])
+        np.testing.assert_array_equal(run.pre_activation(name), own.pre_activation(name))
+    np.testing.assert_array_equal(opened.network.predict(x, 1), net.predict(x, 1))
+    assert run.network is opened.network
+    changed = {"first/kernel": 2 * net["first"].weights["kernel"]}
+    np.testing.assert_array_equal(
+        opened.network.with_weights(changed).run(x).output, net.with_weights(changed).run(x).output
+    )
+
+
+def test_its_passes_are_computed_in_another_process(opened):
+    opened.run(np.zeros((16, 16, 3), np.float32))
+    assert opened.pid not in (None, os.getpid())
+    assert pickle.loads(pickle.dumps(opened.network)).child is None
+
+
+def test_a_pass_that_takes_too_long_is_stopped_and_the_next_one_runs(file):
+    with OpenedNetwork(file) as opened:
+        first, opened.seconds = opened.pid, 1e-6
+        with pytest.raises(ValueError, match=r"colour.keras was stopped: .* longer than 1e-06 seconds"):
+            opened.run(0)
+        assert not _alive(first)
+        opened.seconds = 60
+        assert opened.run(0).output.shape == (1, 4)
+        last = opened.pid
+    assert not _alive(last)
+    with pytest.raises(ValueError, match="was closed"):
+        opened.run(0)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_would_take_too_much_is_refused_before_it_is_computed(tmp_path):
+    layers = [image(8, 8, 1)]
+    for number in range(3):
+        layers.append(
+            Layer.from_config(f"up{number}", "UpSampling2D", {"size": 64}, inputs=(layers[-1].name,))
+        )
+    path = tmp_path / "large.keras"
+    Network(layers).save(path)
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match=r"would take .* GB, most of it layer 'up2'.* the limit is 2\.0 GB"):
+        OpenedNetwork(path)
+    assert time.monotonic() - begun < 60
+
+
+def test_a_limit_of_work_holds(file):
+    with pytest.raises(ValueError, match="multiply-adds"):
+        OpenedNetwork(file, work_limit=100)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "an empty file"), (b"\x89PNG", "this is a picture"), (b"PK\x03\x04", "cut off or damaged")],
+)
+def test_a_wrong_file_is_one_sentence(tmp_path, content, words):
+    path = tmp_path / "mine.keras"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=words) as raised:
+        OpenedNetwork(path)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_labelled_folder_is_evaluated(opened, tmp_path):
+    for name, rgb in COLOURS.items():
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            Image.new("RGB", (20, 20), rgb).save(tmp_path / name / f"{number}.png")
+    images = load_images(tmp_path, opened.network)
+    source = images.source
+    examples = Examples({opened.network.inputs[0]: images}, source.names, source.labels, source.classes)
+    opened.show(examples, {"scores": list(COLOURS)})
+    try:
+        (found,) = opened.evaluate().values()
+        net = cnnviz.load_model(opened.path)
+        called = net.predict(np.stack([np.asarray(one) for one in images])).argmax(axis=1)
+        expected = np.zeros((4, 4), int)
+        np.add.at(expected, (source.labels, called), 1)
+        np.testing.assert_array_equal(found.confusion, expected)
+        assert opened.label(2) == (1, "green")
+        assert opened.answer(opened.run(2))[0][0] == list(COLOURS)[called[2]]
+    finally:
+        opened.show(opened.made)
+    assert opened.evaluate() == {}

@@ -1,0 +1,55 @@
+"""What a lesson needs, and that a network in colour has it for most of them."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz.stage.guided_walk import told
+from cnnviz.teaching.course import walk_of
+from cnnviz.teaching.lesson_needs import NEEDS, lack_for, lack_of
+from cnnviz.teaching.lessons import LESSONS
+from harness.opened_models import KINDS, colour
+
+IN_GREY_ALONE = {"overview", "try_it", "three_by_three"}
+WITHOUT_SUBJECT = {"one_by_one", "batch_norm_and_dropout", "epochs"}
+"""Lessons whose walk a small colour network does not suit; of the last one there is none."""
+
+
+@pytest.fixture(scope="module")
+def run():
+    return colour().run(np.random.default_rng(0).random((16, 16, 3), np.float32))
+
+
+def test_every_lesson_says_what_it_needs():
+    assert NEEDS.keys() == LESSONS.keys()
+    net = cnnviz.load_model("mnist_14k")
+    lacks = {name: lack_of(name, net) for name in LESSONS}
+    assert {name for name, lack in lacks.items() if lack} == {"try_it", "epochs", "verification"}
+    assert set(lacks.values()) == {"", "the record that was kept of the bundled networks"}
+
+
+def test_a_colour_network_has_what_nine_walks_are_about(run):
+    suited = {name for name in LESSONS if (walk := walk_of(LESSONS[name])) and not lack_for(walk, run)}
+    assert suited == LESSONS.keys() - IN_GREY_ALONE - WITHOUT_SUBJECT
+    assert len(suited) == 9
+
+
+def test_no_walk_speaks_of_ink_or_digits_to_a_colour_network(run):
+    for name in LESSONS.keys() - IN_GREY_ALONE - WITHOUT_SUBJECT:
+        for step in told(walk_of(LESSONS[name]), run):
+            words = " ".join((step.title, *step.say, step.ask))
+            assert not re.search(r"\b(ink|inked|paper|(?<!last )digit|blank)\b", words, re.IGNORECASE), words
+
+
+def test_what_is_lacking_is_named():
+    lacks = {
+        kind.__name__: lack_of("pooling", net) for kind in KINDS if isinstance(net := kind(), cnnviz.Network)
+    }
+    assert lacks["colour"] == lacks["residual"] == ""
+    assert lacks["any_size"] == lacks["one_axis"] == "a convolution over one image, of a size that is known"
+    walk = walk_of(LESSONS["batch_norm_and_dropout"])
+    assert lack_for(walk, colour().run(np.zeros((16, 16, 3)))) == "a batch normalisation"

@@ -1,0 +1,45 @@
+"""The digit that a lesson opens on is the one that its rule describes, for each bundled network."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz.layers.layer import Layer
+from cnnviz.network import Network
+from cnnviz.teaching.lessons import LESSONS
+from cnnviz.teaching.opening_digits import FEW, OPENING_RULES, opening_digit
+from cnnviz.training.epoch_predictions import read_predictions
+
+IMAGES, LABELS = cnnviz.load_mnist()[1]
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_a_rule_picks_what_it_says(model):
+    net = cnnviz.load_model(model)
+    # In other batches than the rule's, so that its equality is not that of a copy.
+    shares = np.concatenate([net.predict(IMAGES[k : k + 100]) for k in range(0, FEW, 100)])
+    right = shares.argmax(axis=1) == LABELS[:FEW]
+    found = {rule: opening_digit(rule, net) for rule in OPENING_RULES}
+    assert right[found["doubtful"]]
+    assert shares[found["doubtful"]].max() <= shares[right].max(axis=1).min() + 1e-6
+    assert not right[found["mistake"]]
+    assert right[: found["mistake"]].all()
+    ink = IMAGES[:FEW].astype(int).sum(axis=(1, 2))
+    assert ink[found["inky"]] == ink.max()
+    said = read_predictions(model).predictions
+    changes = [sum(a != b for a, b in pairwise(one)) for one in said.T.tolist()]
+    assert changes[found["wavering"]] == max(changes)
+
+
+def test_every_lesson_has_a_rule():
+    assert {lesson.opens_on for lesson in LESSONS.values()} == OPENING_RULES.keys()
+
+
+def test_without_a_rule_or_with_another_kind_of_network_it_is_the_first_digit():
+    wide = Network([Layer.from_config("in", "InputLayer", {"batch_shape": [None, 8, 8, 3]})])
+    assert opening_digit("", cnnviz.load_model("mnist_maxpool")) == 0
+    assert {opening_digit(rule, wide) for rule in ("doubtful", "mistake", "wavering")} == {0}
