@@ -91,6 +91,12 @@ def shown_run(look: Looking) -> WatchedRun | None:
     return run if run is not None and run.settings == look.settings else None
 
 
+def settings_on() -> RunSettings | None:
+    """Those of the run that this session has on."""
+    run = runs().run_of(me())
+    return None if run is None else run.settings
+
+
 def shown_settings(look: Looking) -> RunSettings:
     run = shown_run(look)
     return look.settings if run is None else run.settings
@@ -162,7 +168,7 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
             "keras": run is not None and picture["step"] > 0,
             "html": run is not None and picture["step"] > 0,
             "use": run is not None and picture["step"] > 0,
-            "newest": look.step is not None,
+            "newest": run is not None and look.step not in (None, run.steps),
             "watch": look.watching or (queue.on is not None and queue.run_of(me()) is None),
             "leave": before > 0 or (mine and run is not None),
         },

@@ -24,8 +24,12 @@ FREE = "free"
 """No trial: settings of one's own."""
 
 
-def chosen_settings() -> RunSettings:
-    """What the reader has chosen."""
+def chosen_settings(on: RunSettings | None) -> RunSettings:
+    """What the reader has chosen; where the address is silent, what its run has."""
+    if on is not None and state.comes_back("trial") and not state.asks("trial", *NAMES):
+        for name, value in zip(NAMES, vars(on).values(), strict=True):
+            known = name != "network" or value in NETWORKS
+            state.settle(name, value if known else opened.OWN)
     with chrome.controls("training"):
         titles = {FREE: "Your own choice"} | {name: trial.title for name, trial in TRIALS.items()}
         trial = state.option("trial", titles, FREE, st.selectbox, "Find out", on_change=_begin)
