@@ -119,6 +119,11 @@ def from_outside() -> bool:
     return bool(st.session_state[_OUTSIDE])
 
 
+def comes_back(name: str) -> bool:
+    """Whether the last run had no widget of that name: the reader was on another page."""
+    return name not in st.session_state[_WIDGETS]
+
+
 def option(
     name: str,
     options: Sequence[Any] | Mapping[Any, str],

@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import header
+import opened
 import streamlit as st
 from components import component
 from streamlit.runtime import exists, get_instance
@@ -90,6 +91,12 @@ def shown_run(look: Looking) -> WatchedRun | None:
     return run if run is not None and run.settings == look.settings else None
 
 
+def settings_on() -> RunSettings | None:
+    """Those of the run that this session has on."""
+    run = runs().run_of(me())
+    return None if run is None else run.settings
+
+
 def shown_settings(look: Looking) -> RunSettings:
     run = shown_run(look)
     return look.settings if run is None else run.settings
@@ -160,7 +167,8 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
             "again": mine and run is not None,
             "keras": run is not None and picture["step"] > 0,
             "html": run is not None and picture["step"] > 0,
-            "newest": look.step is not None,
+            "use": run is not None and picture["step"] > 0,
+            "newest": run is not None and look.step not in (None, run.steps),
             "watch": look.watching or (queue.on is not None and queue.run_of(me()) is None),
             "leave": before > 0 or (mine and run is not None),
         },
@@ -210,6 +218,9 @@ def _do(look: Looking, asked: Mapping[str, Any]) -> None:
         _explain(look, run, asked.get("at"))
     elif what in ("keras", "html") and run is not None and look.picture["step"] > 0:
         _save(look, run, what)
+    elif what == "use" and run is not None and look.picture["step"] > 0:
+        look.step = look.picture["step"]
+        _use(run, look.step)
     elif what == "close":
         look.receipt = None
     elif what == "watch":
@@ -251,20 +262,30 @@ def _save(look: Looking, run: WatchedRun, kind: str) -> None:
     }
 
 
+def _use(run: WatchedRun, step: int) -> None:
+    """Open the network after a step for all pages, whose header then shows it."""
+    content = run.keras_file(step)
+    if not opened.use_network(content, f"{network_before(run.settings).name}_step_{step}.keras"):
+        raise OSError(opened.refused().removesuffix("."))
+    st.session_state["live.used"] = True
+
+
 def show(settings: RunSettings, choose: Any) -> None:
     """The panel and the stage."""
     look = seen(settings)
     if look.watching and runs().on is None:
         look.watching = False
-    here = header.current(saved=True)
+    here = header.chosen()
+    # What is trained here is trained on digits, whatever another network is shown.
+    digit = st.session_state["test digit"] if isinstance(here.digit, opened.OpenedPicture) else here.digit
     net = network_before(shown_settings(look))
     live_view(
         net,
-        here.digit.image,
-        title=here.digit.name.capitalize(),
-        label=here.label,
-        item=here.digit.own or str(here.digit.index),
-        code=here.digit.code,
+        digit.image,
+        title=digit.name.capitalize(),
+        label=digit.label,
+        item=digit.own or str(digit.index),
+        code=digit.code,
         choose=choose,
-        around=partial(beside, look, here.digit.image),
+        around=partial(beside, look, digit.image),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import chrome
+import opened
 import state
 import streamlit as st
 from plain import plain
@@ -23,8 +24,12 @@ FREE = "free"
 """No trial: settings of one's own."""
 
 
-def chosen_settings() -> RunSettings:
-    """What the reader has chosen."""
+def chosen_settings(on: RunSettings | None) -> RunSettings:
+    """What the reader has chosen; where the address is silent, what its run has."""
+    if on is not None and state.comes_back("trial") and not state.asks("trial", *NAMES):
+        for name, value in zip(NAMES, vars(on).values(), strict=True):
+            known = name != "network" or value in NETWORKS
+            state.settle(name, value if known else opened.OWN)
     with chrome.controls("training"):
         titles = {FREE: "Your own choice"} | {name: trial.title for name, trial in TRIALS.items()}
         trial = state.option("trial", titles, FREE, st.selectbox, "Find out", on_change=_begin)
@@ -46,9 +51,19 @@ def _begin() -> None:
         state.put(name, value)
 
 
+def _network(default: str) -> str:
+    """A name, or the path of the network that the reader has open, where it can learn digits."""
+    own = opened.here()
+    choices = {name: name for name in NETWORKS}
+    if own is not None and (own.network.input_shape, own.network.output_shape) == ((28, 28, 1), (10,)):
+        choices[opened.OWN] = f"{own.name}, the open one"
+    name = state.option("network", choices, default, st.selectbox, "Network")
+    return str(own.path) if own is not None and name == opened.OWN else name
+
+
 def _widgets(start: RunSettings) -> RunSettings:
     """The settings, with those at the start as the widgets' defaults."""
-    network = state.option("network", NETWORKS, start.network, st.selectbox, "Network")
+    network = _network(start.network)
     images = state.option(
         "images", IMAGES, start.images, st.selectbox, "Training images", format_func=lambda n: f"{n:,}"
     )

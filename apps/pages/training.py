@@ -8,7 +8,7 @@ from chosen_digit import choose_shown
 from training_settings import chosen_settings
 
 header.within_app()
-settings = chosen_settings()
+settings = chosen_settings(training_room.settings_on())
 training_room.show(settings, choose_shown)
 chrome.half_truth(
     "Training is a secret that happens on large machines.",

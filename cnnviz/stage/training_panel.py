@@ -19,7 +19,7 @@ from cnnviz.numbers import counted, number
 from cnnviz.stage.parts import Part
 from cnnviz.training.checkpoints import weights_of
 from cnnviz.training.watched_run import Curves, WatchedRun, thinned
-from cnnviz.training.watched_training import HELD_OUT, SMALL, RunSettings
+from cnnviz.training.watched_training import HELD_OUT, NETWORKS, SMALL, RunSettings
 
 Picture = Mapping[str, Any]
 """A run after a step, as `WatchedRun.picture` gives it."""
@@ -81,7 +81,7 @@ def settings_in_words(settings: RunSettings) -> str:
     'small, 500 images in batches of 128, Adam at 0.001, seed 0'
     """
     words = [
-        settings.network if "/" not in settings.network else "the open network",
+        settings.network if settings.network in NETWORKS else "the open network",
         f"{settings.images:,} images in batches of {settings.batch_size}",
         f"{OPTIMIZER_NAMES[settings.optimizer]} at {settings.learning_rate:g}",
         f"seed {settings.seed}",
@@ -125,7 +125,7 @@ def status(
     if run is None:
         return "Before the first step" + (
             ": the weights are those of the file."
-            if "/" in settings.network
+            if settings.network not in NETWORKS
             else f": the weights are drawn at random, by seed {settings.seed}."
         )
     if run.over:

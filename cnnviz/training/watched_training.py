@@ -51,8 +51,8 @@ class RunSettings:
     Parameters
     ----------
     network
-        "small", the name of a bundled architecture, whose weights are drawn anew, or the path of a .keras
-        file for pictures of 28 x 28 and ten classes, which goes on from its own.
+        "small", the name of a bundled architecture, whose weights are drawn anew, or the path of a .keras or
+        .h5 file for pictures of 28 x 28 and ten classes, which goes on from its own.
     images
         Images of MNIST's training set, the first ones.
     batch_size, learning_rate, seed
@@ -86,7 +86,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.network not in NETWORKS and not self.network.endswith(".keras"):
+        if self.network not in NETWORKS and not self.network.endswith((".keras", ".h5")):
             raise ValueError(
                 f"network must be one of {', '.join(NETWORKS)}, or the path of a .keras file, "
                 f"got {brief(self.network)}"

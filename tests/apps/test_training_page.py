@@ -42,7 +42,7 @@ def test_settings_are_in_the_address(visit):
     header = panel(at)
     assert header["said"] == "Before the first step: the weights are drawn at random, by seed 7."
     assert header["offers"] == {
-        **dict.fromkeys(("again", "newest", "watch", "leave", "keras", "html"), False),
+        **dict.fromkeys(("again", "newest", "watch", "leave", "keras", "html", "use"), False),
         "play": True,
         "step": True,
     }
@@ -134,6 +134,22 @@ def test_buttons_do_what_they_say(room, tmp_path):
     assert run.gone or run.wait_for(lambda: run.gone)
     assert queue.on is not run
     assert look.step is None
+
+
+def test_what_was_trained_is_opened_for_all_pages(room, monkeypatch):
+    taken = []
+    monkeypatch.setattr(room.opened, "use_network", lambda *file: taken.append(file) or len(taken) == 1)
+    monkeypatch.setattr(room.opened, "refused", lambda: "The network was not opened: there is no room.")
+    look = room.Looking(SMALL)
+    room._do(look, {"do": "step"})
+    run = room.runs().on
+    assert run.wait_for(lambda: run.steps == 1)
+    look.picture = run.picture()
+    room._do(look, {"do": "use"})
+    assert taken == [(run.keras_file(1), "small_step_1.keras")]
+    with pytest.raises(OSError, match="there is no room"):
+        room._do(look, {"do": "use"})
+    st.session_state.clear()
 
 
 def test_whoever_comes_later_waits_and_may_watch(room, monkeypatch):

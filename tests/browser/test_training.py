@@ -56,6 +56,11 @@ def test_it_trains_while_it_is_watched_and_is_looked_back_at(training):
     page.get_by_role("button", name="to the newest").click()
     expect(said).to_contain_text("Paused: step ")
     assert violations(page) == []
+    # The run is still there on the way back from another page.
+    page.get_by_role("link", name="Glossary").click()
+    expect(page.locator("h1")).to_have_text("Glossary")
+    page.get_by_role("link", name="Training").click()
+    expect(said).to_contain_text("Paused: step ")
     # The next one who comes need not wait until this session is found to be gone.
     page.get_by_role("button", name="End the run").click()
     expect(said).to_contain_text("Before the first step")

@@ -1,7 +1,7 @@
 // What stands beside the stage while a network trains: how it goes, its batch, its gradients, its kernels. It asks
 // for the next picture once it has drawn one, so that they come as fast as they can be shown and no faster.
 
-import { maximum, minimum } from "../js/arrays.js";
+import { maximum, minimum, sameNumbers } from "../js/arrays.js";
 import { Colours } from "../js/colours.js";
 import { fromBase64 } from "../js/base64.js";
 import { canvasOf, closest, NARROW, offer, sized } from "../js/dom.js";
@@ -79,10 +79,14 @@ class Panel {
   take(data) {
     this.stopTheme?.();
     this.stopTheme = watchTheme(() => this.draw());
-    this.came = new Part(data);
-    this.header = this.came.header;
-    this.colours = new Colours(this.header);
-    this.draw();
+    // Streamlit brings the same bytes again when a question goes out.
+    if (!this.data || !sameNumbers(this.data, data)) {
+      this.data = data;
+      this.came = new Part(data);
+      this.header = this.came.header;
+      this.colours = new Colours(this.header);
+      this.draw();
+    }
     clearTimeout(this.waiting);
     const { moves, patience } = this.header;
     if (moves) this.askSoon(Math.max(PAUSE, patience));
