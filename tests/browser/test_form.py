@@ -72,7 +72,15 @@ def point_at_the_curves(page) -> None:
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
 
 
-ACTIONS: dict[str, Callable[[Any], None]] = {"overview": point_at_the_image, "epochs": point_at_the_curves}
+def point_at_the_photograph(page) -> None:
+    page.locator(".st-key-colour .result .pad").hover(position={"x": 9, "y": 9})
+
+
+ACTIONS: dict[str, Callable[[Any], None]] = {
+    "overview": point_at_the_image,
+    "one_by_one": point_at_the_photograph,
+    "epochs": point_at_the_curves,
+}
 """What the pointer does above the fold; on the other pages it goes on in the walk."""
 
 Visit = dict[str, Any]
