@@ -14,8 +14,8 @@ from cnnviz.network.class_scores import gives_scores
 from cnnviz.network.examples import takes_digits
 from cnnviz.teaching.questions import overview as questions
 
+# A picture of more is too tall to be looked at.
 MOST_MAPS = 1000
-"""A picture of more is too tall to be looked at."""
 
 
 def show_all_layers() -> None:
