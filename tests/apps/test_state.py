@@ -82,9 +82,17 @@ def test_a_default_follows_the_digit_until_it_is_chosen(visit):
 
 
 @pytest.mark.parametrize("number", ["9" * 4301, "-" + "9" * 4301, "1_0", "٣", "1.0", "1e1", "", "nan", "0x1"])
-@pytest.mark.parametrize("name", ["step", "stride", "channel", "digit"])
-def test_what_is_no_whole_number_is_replaced_and_noticed(visit, name, number):
-    at = visit("convolution", **{name: number})
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("convolution", "step"),
+        ("convolution", "stride"),
+        ("feature_maps", "channel"),
+        ("convolution", "digit"),
+    ],
+)
+def test_what_is_no_whole_number_is_replaced_and_noticed(visit, page, name, number):
+    at = visit(page, **{name: number})
     assert not at.exception
     (notice,) = at.warning
     assert notice.value.startswith(f"The address asks for {name} “{number[:40]}”")
@@ -110,12 +118,12 @@ def test_random_and_next_mistake(visit):
 
 
 def test_switching_the_network_keeps_what_still_makes_sense(visit):
-    at = visit("convolution", digit=2, layer="conv2d_6", row=3)
+    at = visit("feature_maps", digit=2, layer="conv2d_6", channel=3)
     widget(at.button_group, "model").set_value("mnist_maxpool").run()
     assert not at.exception
     assert not at.warning, "nobody asked for that in the address"
     assert widget(at.selectbox, "layer").value == "conv2d"
-    assert widget(at.number_input, "row").value == 3
+    assert widget(at.number_input, "channel").value == 3
 
 
 SCRIPT = f"""
