@@ -79,7 +79,7 @@ def test_weights_are_typed_refused_pasted_and_reset(playground):
     page.go_back()
     until_address(page, "kernel", "5,0,1;-2,0,2;-1,0,1")
     # At once: nobody waits for the answer to Back.
-    page.locator("button", has_text="Reset").last.click()
+    page.locator(".root", has=kernel).get_by_role("button", name="Reset").click()
     until_address(page, "kernel", None)
     page.locator(".result", has_text="= 8").first.wait_for()
 

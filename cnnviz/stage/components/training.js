@@ -335,7 +335,7 @@ class Panel {
  * @param {number[]} values
  * @returns {[number, number]}
  */
-export function lossRange(values) {
+function lossRange(values) {
   const positive = values.filter((value) => value > 0);
   if (!positive.length) return [0.1, 10];
   const [low, high] = [minimum(positive), maximum(positive)];
