@@ -65,11 +65,15 @@ def test_keys_go_on_and_back(pooling):
 def test_a_word_explains_itself(pooling, width, dark):
     page = pooling("&closer=sizes", width=width, dark=dark, has_touch=width < 500)
     word, card = page.locator('.stMain a[href*="glossary#"]').first, page.locator("#term-card")
-    word.scroll_into_view_if_needed()
     if width < 500:
         word.tap()
     else:
+        # As by Tab: the page scrolls to what gets the focus, and its card goes along.
+        page.locator(".stMain h1").scroll_into_view_if_needed()
         word.focus()
+        word.scroll_into_view_if_needed()
+        page.mouse.wheel(0, 40)
+        page.wait_for_timeout(200)
     expect(card).to_be_visible()
     expect(word).to_have_attribute("aria-describedby", "term-card")
     box = card.bounding_box()

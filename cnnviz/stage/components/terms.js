@@ -40,6 +40,9 @@ export function show({ data }) {
     card.replaceChildren(term, ` ${found[1]}`);
     card.hidden = false;
     link.setAttribute("aria-describedby", card.id);
+    place(link);
+  };
+  const place = (/** @type {HTMLElement} */ link) => {
     const word = link.getBoundingClientRect();
     const { width, height } = card.getBoundingClientRect();
     const below = word.bottom + GAP + height <= window.innerHeight;
@@ -80,7 +83,13 @@ export function show({ data }) {
     event.stopPropagation();
     hide();
   }, true);
-  on("scroll", hide, true);
+  // A word that gets the focus may scroll into sight only then: its card goes with it.
+  on("scroll", () => {
+    if (!open) return;
+    const { top, bottom } = open.getBoundingClientRect();
+    if (open.isConnected && bottom > 0 && top < window.innerHeight) place(open);
+    else hide();
+  }, true);
   return () => {
     listen.abort();
     card.remove();
