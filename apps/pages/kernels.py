@@ -189,7 +189,7 @@ st.markdown(
     "A kernel is the small array of weights that a convolution slides over its input, and its numbers decide "
     "what it responds to: an average blurs, a difference finds edges. Drag a weight, and see."
 )
-lab = st.container()
+lab = st.container(key="lab")
 with chrome.controls("named"):
     name = state.option("kernel", kernels.NAMES, "sobel x", st.selectbox, "Kernel", on_change=forget_cells)
     sizes = kernels.sizes(name)

@@ -186,7 +186,8 @@ class _Patient:
         return array
 
     def _some(self, count: int) -> bytes:
-        if not self._selector.select(max(0.0, self._until - time.monotonic())):
+        left = self._until - time.monotonic()
+        if left <= 0 or not self._selector.select(left):
             raise TimeoutError
         some = os.read(self._descriptor, count)
         if not some:

@@ -73,12 +73,36 @@ def point_at_the_curves(page) -> None:
 
 
 def point_at_the_photograph(page) -> None:
+    """A pixel of the map that the three planes become."""
     page.locator(".st-key-colour .result .pad").hover(position={"x": 9, "y": 9})
+
+
+def press_noise(page) -> None:
+    """What is no digit at all."""
+    page.locator(".trying-odd").get_by_role("button", name="noise").click()
+
+
+def drag_a_weight(page) -> None:
+    """The first weight of the kernel, to the right."""
+    box = standing(page.get_by_role("group", name="Drag a weight, or type one").locator("input").first)
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 10, steps=4)
+    page.mouse.up()
+
+
+def press_on_the_curve(page) -> None:
+    """A number right of the middle."""
+    box = standing(page.get_by_role("slider", name="The number that goes in"))
+    page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 0.3 * box["height"])
 
 
 ACTIONS: dict[str, Callable[[Any], None]] = {
     "overview": point_at_the_image,
+    "try_it": press_noise,
+    "kernels": drag_a_weight,
     "one_by_one": point_at_the_photograph,
+    "activation_functions": press_on_the_curve,
     "epochs": point_at_the_curves,
 }
 """What the pointer does above the fold; on the other pages it goes on in the walk."""

@@ -364,7 +364,7 @@ GRADIENT_OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "hard_tanh": {},
     "hard_shrink": {"threshold": thresholds},
     "soft_shrink": {"threshold": thresholds},
-    "threshold": {"threshold": slopes, "default_value": slopes},
+    "threshold": {"threshold": normal_slopes, "default_value": normal_slopes},
     "tanh_shrink": {},
     "squareplus": {"b": positive},
     "sparse_plus": {},
