@@ -74,11 +74,14 @@ def kept(function: Callable[..., Answer], *arguments: Hashable) -> Answer:
     own = next((each for each in arguments if isinstance(each, NetworkInChild)), None)
     if own is not None:
         key = (function, *arguments)
-        if key not in own.answers:
-            own.answers[key] = function(*arguments)
+        try:
+            return own.answers[key]
+        except KeyError:  # Others, who share it, may drop it at any time.
+            with turns.aside():
+                answer = own.answers[key] = function(*arguments)
             while len(own.answers) > 24:
                 own.answers.popitem(last=False)
-        return own.answers[key]
+            return answer
     if any(isinstance(getattr(each, "network", None), NetworkInChild) for each in arguments):
         return function(*arguments)
     return _last_answers(function)(*arguments)

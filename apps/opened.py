@@ -88,6 +88,11 @@ def is_session_s_own() -> bool:
     return here() is not OPEN.given
 
 
+def may_name_classes() -> bool:
+    """Whether this session may name the classes of what is open: all sessions see those of the command's."""
+    return may_upload() and (is_session_s_own() or OPEN.uploads == "machine")
+
+
 def close() -> None:
     """Close the session's own network."""
     OPEN.close(_session())
