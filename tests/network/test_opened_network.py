@@ -15,10 +15,11 @@ from PIL import Image
 
 import cnnviz
 from cnnviz import Layer, Network
+from cnnviz.commands import main
 from cnnviz.network import child_process
 from cnnviz.network.examples import Examples
 from cnnviz.network.image_loading import load_images
-from cnnviz.network.opened_network import OpenedNetwork
+from cnnviz.network.opened_network import MEMORY_LIMIT, WORK_LIMIT, OpenedNetwork
 from cnnviz.stage.component import run_shown
 from harness.generated_networks import image
 from harness.opened_models import any_size, colour, opened_file
@@ -205,3 +206,10 @@ def test_a_run_that_is_shown_asks_its_own_network(file, opened):
         run_shown(other.network, np.zeros((16, 16, 3), np.float32))
     run = run_shown(opened.network, np.zeros((16, 16, 3), np.float32))
     assert run.network is opened.network
+
+
+def test_the_command_s_help_says_the_limits(capsys):
+    main(["explore", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"(default: {MEMORY_LIMIT / 1e9:g})" in said
+    assert f"(default: {WORK_LIMIT / 1e9:g})" in said
