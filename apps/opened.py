@@ -45,15 +45,14 @@ def may_upload() -> bool:
     return OPEN.uploads == "all"
 
 
-def use_network(file: bytes | Path, name: str, preprocess: str = "auto", classes: Sequence[str] = ()) -> bool:
+def use_network(file: bytes | Path, name: str, preprocess: str = "auto") -> bool:
     """Open a .keras or .h5 file, by its bytes or its path, for all pages; whether that could be done.
 
     A button's callback, or a page, calls it; why it could not be done the sidebar says (`refused`).
     """
     session = _session()
     try:
-        opened = OPEN.open(session, file, name, lambda: _is_there(session), preprocess=preprocess)
-        name_classes(opened, classes)
+        OPEN.open(session, file, name, lambda: _is_there(session), preprocess=preprocess)
     except (ValueError, OSError, MemoryError) as error:
         st.session_state[_REFUSED] = f"The network was not opened: {error or 'it takes too much memory'}."
         return False
