@@ -9,6 +9,7 @@ import base64
 import hashlib
 import pickle
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
@@ -74,11 +75,13 @@ def kept(function: Callable[..., Answer], *arguments: Hashable) -> Answer:
     own = next((each for each in arguments if isinstance(each, NetworkInChild)), None)
     if own is not None:
         key = (function, *arguments)
-        if key not in own.answers:
-            own.answers[key] = function(*arguments)
-            while len(own.answers) > 24:
-                own.answers.popitem(last=False)
-        return own.answers[key]
+        with suppress(KeyError):  # Others, who share the network, may drop an answer at any time.
+            return own.answers[key]
+        with turns.aside():
+            answer = own.answers[key] = function(*arguments)
+        while len(own.answers) > 24:
+            own.answers.popitem(last=False)
+        return answer
     if any(isinstance(getattr(each, "network", None), NetworkInChild) for each in arguments):
         return function(*arguments)
     return _last_answers(function)(*arguments)

@@ -28,7 +28,11 @@ def show(here: header.Current) -> None:
 
 
 def _draw(own: OpenedNetwork) -> None:
-    results = cached.evaluated(own)
+    try:
+        results = cached.evaluated(own)
+    except (ValueError, MemoryError) as error:
+        st.error(plain(f"The pictures were not measured: {error or 'it takes too much memory'}."))
+        return
     for output, result in results.items():
         names = own.classes.get(output) or [str(k) for k in range(len(result.confusion))]
         of = f" of {output}" if len(results) > 1 else ""

@@ -30,7 +30,7 @@ from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.numbers import counted, probability
 from cnnviz.stage.component import live_view
 from cnnviz.stage.stage_state import entry_of
-from cnnviz.teaching.lesson_needs import lack_of
+from cnnviz.teaching.lesson_needs import DIGITS, lack_of
 from cnnviz.teaching.lessons import LESSONS
 from cnnviz.teaching.opening_digits import OPENING_RULES, opening_digit
 
@@ -136,9 +136,7 @@ def current(*, saved: bool = False, what: str = "This page shows") -> Current:
 def lack(here: Current) -> str:
     """What the page's lesson needs, beside what its walk does, and the user's own network lacks; else ""."""
     lesson = st.session_state["lesson"]
-    if here.opened is None:
-        return ""
-    return "all that it needs" if (here.model, lesson) in _given_up() else lack_of(lesson, here.network)
+    return "" if here.opened is None else lack_of(lesson, here.network)
 
 
 def instead_of(here: Current, lacks: str, what: str = "This page shows") -> Current:
@@ -147,7 +145,11 @@ def instead_of(here: Current, lacks: str, what: str = "This page shows") -> Curr
         return here
     if st.session_state["instead"]:
         return Current(*st.session_state["instead"])  # It was said above.
-    st.info(plain(f"{what} mnist_14k: {here.model} lacks {lacks}."))
+    return _mnist_14k(here, f"{what} mnist_14k: {here.model} lacks {lacks}.")
+
+
+def _mnist_14k(here: Current, why: str) -> Current:
+    st.info(plain(why))
     digit = st.session_state["test digit"] if isinstance(here.digit, opened.OpenedPicture) else here.digit
     st.session_state["instead"] = "mnist_14k", digit
     return Current("mnist_14k", digit)
@@ -158,19 +160,22 @@ def run_page(page: Any) -> None:
 
     Such a network is anybody's: a page that declares too little of what it needs must not end in an error.
     """
+    here, lesson = st.session_state["current"], st.session_state["lesson"]
+    if (here, lesson) in _given_up():
+        why = f"with {here.model} on this picture it ended in an error, which the server's log holds"
+        _mnist_14k(here, f"This page shows mnist_14k: {why}.")
     try:
         page.run()
     except Exception:
-        here = chosen()
-        if here.opened is None or _given_up() & {(here.model, st.session_state["lesson"])}:
+        if chosen().opened is None:
             raise
-        _LOG.exception("the page %s cannot show %s", st.session_state["lesson"], here.model)
-        _given_up().add((here.model, st.session_state["lesson"]))
+        _LOG.exception("the page %s cannot show %s", lesson, here.model)
+        _given_up().add((here, lesson))
         st.rerun()
 
 
-def _given_up() -> set[tuple[str, str]]:
-    """Networks and lessons whose pages ended in an error in this session."""
+def _given_up() -> set[tuple[Current, str]]:
+    """What was shown, and the lessons, where pages ended in an error in this session."""
     return st.session_state.setdefault("given up", set())
 
 
@@ -245,12 +250,13 @@ def _pick_digit(model: str) -> Digit:
         st.button("Back to the test digit", on_click=choose_own, args=("",))
     else:
         st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
-        st.button(
-            "Next mistake",
-            on_click=_go_to_mistake,
-            args=(model, index),
-            help="The next test digit that this network gets wrong",
-        )
+        if DIGITS.met(cached.saved(model)):
+            st.button(
+                "Next mistake",
+                on_click=_go_to_mistake,
+                args=(model, index),
+                help="The next test digit that this network gets wrong",
+            )
     st.session_state["test digit"] = digit = Digit(index, drawn)
     return digit
 
@@ -329,7 +335,11 @@ def _go_to(count: int) -> None:
 
 
 def _go_to_mistake(model: str, index: int) -> None:
-    mistake = next_mistake(cached.hard_cases(model), index)
+    try:
+        mistake = next_mistake(cached.hard_cases(model), index)
+    except (ValueError, MemoryError) as error:
+        opened.refuse(f"The mistakes were not looked for: {error or 'it takes too much memory'}.")
+        return
     if mistake is not None:
         choose_test_digit(mistake)
 
@@ -371,7 +381,8 @@ def _card_of_own(here: Current) -> str:
         label = None if known is None else known[1]
     else:
         colours = ink_png(digit.image, surroundings()["theme"])
-        label = None if digit.label is None else str(digit.label)
+        number = digit.label if DIGITS.met(own.network) else None
+        label = None if number is None else own.class_name(number)
     title = html.escape(digit.name)
     picture = (
         f'<img src="data:image/png;base64,{base64.b64encode(colours).decode()}" width="64" height="64" '

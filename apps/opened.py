@@ -45,15 +45,14 @@ def may_upload() -> bool:
     return OPEN.uploads == "all"
 
 
-def use_network(file: bytes | Path, name: str, preprocess: str = "auto", classes: Sequence[str] = ()) -> bool:
+def use_network(file: bytes | Path, name: str, preprocess: str = "auto") -> bool:
     """Open a .keras or .h5 file, by its bytes or its path, for all pages; whether that could be done.
 
     A button's callback, or a page, calls it; why it could not be done the sidebar says (`refused`).
     """
     session = _session()
     try:
-        opened = OPEN.open(session, file, name, lambda: _is_there(session), preprocess=preprocess)
-        name_classes(opened, classes)
+        OPEN.open(session, file, name, lambda: _is_there(session), preprocess=preprocess)
     except (ValueError, OSError, MemoryError) as error:
         st.session_state[_REFUSED] = f"The network was not opened: {error or 'it takes too much memory'}."
         return False
@@ -86,6 +85,11 @@ def refused() -> str:
 def is_session_s_own() -> bool:
     """Whether what is open was opened in this session."""
     return here() is not OPEN.given
+
+
+def may_name_classes() -> bool:
+    """Whether this session may name the classes of what is open: all sessions see those of the command's."""
+    return may_upload() and (is_session_s_own() or OPEN.uploads == "machine")
 
 
 def close() -> None:

@@ -15,6 +15,7 @@ from cnnviz.images.class_names import class_names
 from cnnviz.images.image_files import FORMATS
 from cnnviz.images.preprocessing import MODES
 from cnnviz.network.opened_network import LARGEST_FILE, OpenedNetwork
+from cnnviz.numbers import counted
 
 
 def show() -> None:
@@ -37,7 +38,7 @@ def show() -> None:
             key="opening.file",
             on_change=_take_network,
         )
-        if own is not None and own.class_counts:
+        if own is not None and own.class_counts and opened.may_name_classes():
             st.file_uploader(
                 "The names of its classes: a .txt file, one a line, or .json",
                 type=["txt", "json"],
@@ -49,9 +50,10 @@ def show() -> None:
 
 
 def _said_of(own: OpenedNetwork) -> str:
-    shape = " × ".join(str(size or "any") for size in own.network[own.network.inputs[0]].output_shape)
-    parameters = own.network.count_params()[0]
-    return f"{own.path.name}: {len(own.network.layers)} layers, {parameters:,} parameters, reads {shape}."
+    net = own.network
+    shapes = [" × ".join(str(size or "any") for size in net[name].output_shape) for name in net.inputs]
+    sizes = f"{counted(len(net.layers), 'layer')}, {counted(net.count_params()[0], 'parameter')}"
+    return f"{own.path.name}: {sizes}, reads {' and '.join(shapes)}."
 
 
 def _pictures() -> None:
@@ -83,7 +85,7 @@ def _take_network() -> None:
 
 def _take_classes() -> None:
     file, own = _file("opening.classes"), opened.here()
-    if file is None or own is None or not opened.may_upload():
+    if file is None or own is None or not opened.may_name_classes():
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"classes{Path(file.name).suffix.lower()}")

@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="let everybody who reaches the explorer open a network of their own, a .keras or .h5 file up to "
         "200 MB; without it those do at this machine, where the browser was opened",
     )
-    add_limits(parser)
+    add_limits(parser, memory=2, work=200)
     parser.add_argument("--port", type=_port, help="the port (default: the first free one from 8501)")
     parser.add_argument("--address", default="localhost", help="where to listen (default: localhost)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")

@@ -46,18 +46,20 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def add_limits(parser: argparse.ArgumentParser) -> None:
+def add_limits(parser: argparse.ArgumentParser, *, memory: int = 4, work: int = 2000) -> None:
+    """--memory-limit and --work-limit; `memory` and `work` are what holds without, in the options' units."""
     parser.add_argument(
         "--memory-limit",
         type=partial(amount, "gigabytes", 1e9),
         metavar="GB",
-        help="what activations may take (default: 4); a network that needs more is refused before it runs",
+        help=f"what activations may take (default: {memory}); a network that needs more is refused before "
+        "it runs",
     )
     parser.add_argument(
         "--work-limit",
         type=partial(amount, "billions", 1e9),
         metavar="BILLIONS",
-        help="multiply-adds that one image may take, in billions (default: 2000); the same",
+        help=f"multiply-adds that one image may take, in billions (default: {work}); the same",
     )
 
 

@@ -20,7 +20,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -88,10 +88,13 @@ class ComputingProcess:
             with one sentence, if it refuses, ends, or takes longer than it may.
         """
         with self._lock:
-            if self._closed:
-                raise ValueError(f"{Path(self.path).name} was closed: open it again")
-            if self._process is None:
+            starts = self._process is None and not self._closed
+            if starts:
                 self._process = self._started()
+            if self._closed:  # It may have been while the child was started.
+                self._kill()
+                raise self._was_closed()
+            if starts:
                 loaded = self._answered("load")
                 if what == "load":
                     return loaded
@@ -100,7 +103,14 @@ class ComputingProcess:
     def close(self) -> None:
         """End the child; what is asked from now on is refused."""
         self._closed = True
-        self._kill()
+        process = self._process
+        if process is not None:
+            process.kill()  # Who waits for its answer gets none, and lets the lock go.
+        with self._lock:
+            self._kill()
+
+    def _was_closed(self) -> ValueError:
+        return ValueError(f"{Path(self.path).name} was closed: open it again")
 
     def _started(self) -> subprocess.Popen[bytes]:
         package = str(Path(__file__).resolve().parents[2])
@@ -123,11 +133,9 @@ class ComputingProcess:
             assert process.stdout is not None
             pickle.dump(question, process.stdin, protocol=5)
             process.stdin.flush()
-            answer = _Patient(process.stdout, time.monotonic() + self.seconds)
-            header = answer.header()
-            if "refused" in header:
-                raise ValueError(str(header["refused"]))
-            arrays = [answer.array(*each) for each in header["arrays"]]
+            with closing(_Patient(process.stdout, time.monotonic() + self.seconds)) as answer:
+                header = answer.header()
+                arrays = [answer.array(*each) for each in header["arrays"]]
         except TimeoutError:
             self._kill()
             raise ValueError(
@@ -135,7 +143,14 @@ class ComputingProcess:
             ) from None
         except (OSError, EOFError):
             self._kill()
+            if self._closed:
+                raise self._was_closed() from None
             raise ValueError(f"{name} was stopped: {_DOING[question[0]]} ended its process") from None
+        except BaseException:
+            self._kill()  # What is left of this answer would be taken for the next one's.
+            raise
+        if "refused" in header:
+            raise ValueError(str(header["refused"]))
         return {key: arrays[place] for key, place in header["names"].items()}
 
     def _kill(self) -> None:
@@ -168,6 +183,9 @@ class _Patient:
         self._descriptor, self._until = stream.fileno(), until
         self._selector = selectors.DefaultSelector()
         self._selector.register(stream, selectors.EVENT_READ)
+
+    def close(self) -> None:
+        self._selector.close()
 
     def header(self) -> Any:
         return json.loads(
@@ -203,16 +221,29 @@ class NetworkInChild(Network):
     """
 
     child: ComputingProcess | None = None
+    memory_limit: float | None = None
+    work_limit: float | None = None
+    """What holds where an argument gives no other."""
 
     @classmethod
-    def of(cls, net: Network, child: ComputingProcess) -> NetworkInChild:
+    def of(
+        cls,
+        net: Network,
+        child: ComputingProcess,
+        memory_limit: float | None = None,
+        work_limit: float | None = None,
+    ) -> NetworkInChild:
         """A network that was read here too, computed by the child that has read its file."""
         found = cls.__new__(cls)
         vars(found).update(net.__getstate__())
         found.child = child
+        found.memory_limit, found.work_limit = memory_limit, work_limit
         found.answers = OrderedDict()
         found._read = net
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "answers": OrderedDict()}
 
     answers: OrderedDict[Any, Any]
     """What was asked of it and is kept as long as it is there, for those who ask."""
@@ -226,6 +257,7 @@ class NetworkInChild(Network):
         memory_limit: float | None = None,
         work_limit: float | None = None,
     ) -> Run:
+        memory_limit, work_limit = self._limits(memory_limit, work_limit)
         changed = self._changed()
         if edits or changed is None or self.child is None:
             return super().run(x, edits, memory_limit=memory_limit, work_limit=work_limit)
@@ -245,6 +277,7 @@ class NetworkInChild(Network):
         work_limit: float | None = None,
         method: str = "auto",
     ) -> Any:
+        memory_limit, work_limit = self._limits(memory_limit, work_limit)
         changed = self._changed()
         images = images_of(self, x)
         count = len(images[self.inputs[0]])
@@ -262,6 +295,9 @@ class NetworkInChild(Network):
             found = self.child.ask("predict", changed, prepared(self, batch), batch_size, method)
             parts.append([found[name] for name in self.outputs])
         return single(tuple(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+    def _limits(self, memory: float | None, work: float | None) -> tuple[float | None, float | None]:
+        return self.memory_limit if memory is None else memory, self.work_limit if work is None else work
 
     def _changed(self) -> dict[str, Layer] | None:
         """The layers that are others than those read; None where the graph is another one."""

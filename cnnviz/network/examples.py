@@ -95,7 +95,8 @@ class Examples:
             try:
                 row = [column[i] for column in self.columns.values()]
             except ImageError as error:
-                self.skipped.append((name, str(error)))
+                if (name, str(error)) not in self.skipped:
+                    self.skipped.append((name, str(error)))
                 continue
             if rows and (len(rows) == size or [x.shape for x in row] != [x.shape for x in rows[0]]):
                 yield places, self._stacked(rows)

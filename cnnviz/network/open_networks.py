@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,8 @@ class OpenNetworks:
         self.given: OpenedNetwork | None = None
         self.uploads = "nobody"
         self._sessions: dict[str, _Session] = {}
-        self._names: dict[str, int] = dict.fromkeys(BUNDLED, 1)
-        self._lock = threading.RLock()
+        self._names = set(BUNDLED)
+        self._lock, self._opening = threading.Lock(), threading.Lock()
         self._watching: threading.Thread | None = None
 
     def give(self, opened: OpenedNetwork) -> None:
@@ -73,7 +74,7 @@ class OpenNetworks:
     def open(
         self, session: str, content: bytes | Path, name: str, alive: Callable[[], bool], **how: Any
     ) -> OpenedNetwork:
-        """Open a file for a session, in place of what it had open.
+        """Open a file for a session, in place of what it had open, which stays if the file is refused.
 
         Parameters
         ----------
@@ -93,15 +94,16 @@ class OpenNetworks:
         ValueError, OSError
             as `OpenedNetwork`; for more than `MOST` networks; for a file above 200 MB, or of another ending.
         """
-        file = one_line(Path(name.replace("\\", "/")).name)[-100:]
+        file = one_line(Path(name.replace("\\", "/")).name).encode()[-200:].decode(errors="ignore")
         if not file.lower().endswith((".keras", ".h5")):
             raise ValueError(f"a network's file ends in .keras or .h5, got {file or 'no name'}")
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         if size > LARGEST_FILE:
             raise ValueError(f"{file} has {size / 1e6:,.0f} MB; the limit is {LARGEST_FILE / 1e6:,.0f} MB")
-        self.close(session)
-        with self._lock:
-            if len(self._sessions) >= MOST:
+        with self._opening:  # One at a time, as reading takes memory; the lock is for what takes none.
+            with self._lock:
+                others = len(self._sessions.keys() - {session})
+            if others >= MOST:
                 raise ValueError(f"{MOST} networks are open on this server, and no more fit: try again later")
             folder = Path(tempfile.mkdtemp(prefix="cnnviz-opened-"))
             try:
@@ -112,12 +114,14 @@ class OpenNetworks:
                 opened = OpenedNetwork(folder / file, **how)
             except BaseException as error:
                 shutil.rmtree(folder, ignore_errors=True)
-                if isinstance(error, ValueError):  # Where it lay for a moment is nobody's business.
+                if isinstance(error, ValueError | OSError):  # Where it lay for a moment is nobody's business.
                     raise ValueError(str(error).replace(f"{folder}{os.sep}", "")) from None
                 raise
             opened.name = self._named(Path(file).stem)
-            self._sessions[session] = _Session(opened, folder, alive, time.monotonic())
-            self._watch()
+            self.close(session)
+            with self._lock:
+                self._sessions[session] = _Session(opened, folder, alive, time.monotonic())
+                self._watch()
         return opened
 
     def close(self, session: str) -> None:
@@ -147,19 +151,26 @@ class OpenNetworks:
                 self.close(session)
 
     def _watch(self) -> None:
-        if self._watching is None or not self._watching.is_alive():
+        if self._watching is None:
             self._watching = threading.Thread(target=self._keep_looking, name="open networks", daemon=True)
             self._watching.start()
 
     def _keep_looking(self) -> None:
-        while self._sessions:
+        while True:
             time.sleep(LOOK)
             self.look()
+            with self._lock:  # Whoever opens the next one sees that nobody looks any more.
+                if not self._sessions:
+                    self._watching = None
+                    return
 
     def _named(self, stem: str) -> str:
         """A name that no other network has had, so that what is kept by name is never another's."""
-        count = self._names[stem] = self._names.get(stem, 0) + 1
-        return stem if count == 1 else f"{stem} ({count})"
+        with self._lock:
+            tried = chain([stem], (f"{stem} ({number})" for number in count(2)))
+            name = next(each for each in tried if each not in self._names)
+            self._names.add(name)
+        return name
 
 
 OPEN = OpenNetworks()

@@ -89,7 +89,9 @@ class OpenedNetwork:
             if not size:
                 load_model(path)  # It says what is wrong.
             self._child.ask("load")
-            self.network = NetworkInChild.of(load_model(path), self._child)
+            self.network = NetworkInChild.of(
+                load_model(path), self._child, self.memory_limit, self.work_limit
+            )
             self.name = self.network.name
             self.made = _made_examples(self.network)
             """What it is shown before anybody has opened a picture."""
@@ -165,8 +167,7 @@ class OpenedNetwork:
         ValueError
             in one sentence, for an image above the limits, and for a pass that was stopped.
         """
-        given = self.example(image) if isinstance(image, int) else image
-        return self.network.run(given, memory_limit=self.memory_limit, work_limit=self.work_limit)
+        return self.network.run(self.example(image) if isinstance(image, int) else image)
 
     def answer(self, run: Run, top: int = 3) -> list[tuple[str, float, bool]]:
         """The likeliest classes: the name of each, its score, and whether that is a probability.
@@ -192,6 +193,11 @@ class OpenedNetwork:
             if is_probability
             else f"{name} with the score {number(value, 4)}"
         )
+
+    def class_name(self, number: int) -> str:
+        """What `answer` calls a class."""
+        names = self.classes.get(next(iter([*self.labels, *self.class_counts]), ""), ())
+        return names[number] if number < len(names) else str(number)
 
     def is_right(self, run: Run, label: str) -> bool:
         """Whether the likeliest class of the first image has the name of its label."""

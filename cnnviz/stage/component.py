@@ -251,7 +251,8 @@ def run_shown(net: Network, image: Any) -> Run:
 
 
 def _run_of(plan: StagePlan, net: Network, image: Any) -> Run:
-    return RUNS.of((plan.key, _digest(image)), lambda: net.run(image))
+    # A run asks its own network, and that of somebody else who opened the same file may be closed.
+    return RUNS.of((plan.key, _digest(image), getattr(net, "child", None)), lambda: net.run(image))
 
 
 _SCENES: WeakKeyDictionary[Run, dict[str, Scene]] = WeakKeyDictionary()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 MOST_FILES = 4
 """Files that a session has on the server: one for each of a page's widgets, and one on its way."""
@@ -51,8 +52,16 @@ def from_this_machine(address: str | None, headers: Mapping[str, str]) -> bool:
     names = {name.lower(): value for name, value in headers.items()}
     if any(name in FORWARDED or name.startswith("x-forwarded") for name in names):
         return False
-    host = names.get("host", "").rpartition(":")[0] or names.get("host", "")
-    return (address is None or address in HERE) and host.strip("[]").lower() in HERE
+    # A proxy that says nothing of itself may leave the page's own address, which browsers name.
+    called = [f"//{names.get('host', '')}", *filter(None, [names.get("origin")])]
+    return (address is None or address in HERE) and all(_host(each) in HERE for each in called)
+
+
+def _host(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:  # A bracket that is not closed, say.
+        return None
 
 
 def guard() -> None:

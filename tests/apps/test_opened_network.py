@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from streamlit.testing.v1 import AppTest
 
 import cnnviz
 from apps.conftest import PAGES, htmls, tables
+from cnnviz import Layer, Network
 from cnnviz.network.examples import Examples
 from cnnviz.network.image_loading import load_images
 from cnnviz.network.open_networks import OPEN
 from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.resources import app
 from cnnviz.teaching.lesson_needs import lack_of
+from harness.generated_networks import image
 from harness.hostile import MARKDOWN, markdown, marks
 from harness.opened_models import KINDS, colour, no_dropout, opened_file, segmentation, two_inputs
 
@@ -165,3 +168,91 @@ def test_uploads_are_off_unless_allowed(app_test, monkeypatch):
     assert not offered()
     monkeypatch.setattr(OPEN, "uploads", "all")
     assert offered()
+
+
+def test_a_page_that_fails_on_a_picture_shows_mnist_14k_and_the_log_has_why(
+    app_test, labelled, monkeypatch, caplog
+):
+    header, failing = sys.modules["header"], [True]
+    live_view = header.Current.live_view
+
+    def fail(here, **arguments):
+        if failing[0] and here.opened is not None:
+            raise KeyError("a defect")
+        live_view(here, **arguments)
+
+    monkeypatch.setattr(header.Current, "live_view", fail)
+    at = page(app_test, "pooling", picture="1")
+    assert not at.exception
+    assert any("ended in an error" in info.value for info in at.info)
+    assert "a defect" in caplog.text
+    failing[0] = False
+    at = page(app_test, "pooling", picture="2")
+    assert not at.info
+
+
+def test_a_measurement_that_was_stopped_is_one_sentence(app_test, labelled, monkeypatch):
+    def stopped(*_):
+        raise ValueError("colour.keras was stopped")
+
+    monkeypatch.setattr(labelled, "evaluate", stopped)
+    at = page(app_test, "overview", picture="0", closer="evaluation")
+    assert not at.exception
+    assert not at.info
+    (error,) = at.error
+    assert error.value == "The pictures were not measured: colour.keras was stopped."
+
+
+def test_the_command_s_classes_are_not_a_visitor_s_to_name(app_test, labelled, monkeypatch):
+    def offered() -> bool:
+        at = page(app_test, "overview")
+        return any("names of its classes" in each.label for each in at.get("file_uploader"))
+
+    monkeypatch.setattr(OPEN, "uploads", "all")
+    assert not offered()
+
+
+def test_a_digit_is_called_as_the_network_s_classes_are(app_test, opened):
+    own = opened(no_dropout)
+    names = [f"digit-{k}" for k in range(10)]
+    own.show(own.examples, {"scores": names})
+    _, (images, labels) = cnnviz.load_mnist()
+    said = int(own.network.predict(images[8:9])[0].argmax())
+    right = next(k for k in range(1000) if labels[k] == own.network.predict(images[k : k + 1])[0].argmax())
+    card = htmls(page(app_test, "pooling", digit="8"))
+    assert f"The label says<br><b>digit-{labels[8]}</b>" in card
+    assert f"says<br><b>digit-{said} with" in card
+    assert 'aria-label="right"' in htmls(page(app_test, "pooling", digit=str(right)))
+
+
+def digits_to_scores(*shape: int, **dense: object) -> Network:
+    layers = [image(28, 28, 1)]
+    for kind, config in (("Flatten", {}), ("Dense", dense), ("Reshape", {"target_shape": shape})):
+        layers.append(Layer.from_config(kind.lower(), kind, config, inputs=(layers[-1].name,)))
+    return Network(layers, seed=0)
+
+
+def autoencoder() -> Network:
+    return digits_to_scores(28, 28, units=784, activation="sigmoid")
+
+
+def logits_of_digits() -> Network:
+    return digits_to_scores(10, units=10)
+
+
+def test_a_network_that_calls_no_digits_is_neither_right_nor_wrong(app_test, opened):
+    opened(autoencoder)
+    at = page(app_test, "overview", digit="8")
+    assert not at.exception
+    card = htmls(at)
+    assert "autoencoder says<br><b>28 × 28 numbers" in card
+    assert 'class="mark"' not in card
+    assert not [button for button in at.button if button.label == "Next mistake"]
+
+
+def test_mistakes_that_cannot_be_looked_for_are_one_sentence(app_test, opened):
+    opened(logits_of_digits)
+    at = page(app_test, "overview", digit="8")
+    next(button for button in at.button if button.label == "Next mistake").click().run()
+    assert not at.exception
+    assert "not probabilities" in at.error[0].value

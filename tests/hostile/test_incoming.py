@@ -161,6 +161,7 @@ def test_a_layer_that_no_browser_offers_is_not_built(visit, part, word):
 def test_a_browser_on_this_machine_is_known(host):
     assert from_this_machine(None, {"Host": host})
     assert from_this_machine("::1", {"host": host})
+    assert from_this_machine(None, {"Host": host, "Origin": f"http://{host}"})
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,9 @@ def test_a_browser_on_this_machine_is_known(host):
         (None, {"Host": "localhost.example:8501"}),
         *((None, {"Host": "localhost:8501", name.title(): "127.0.0.1"}) for name in FORWARDED),
         (None, {"Host": "localhost:8501", "X-Forwarded-Proto": "https"}),
+        (None, {"Host": "localhost:8501", "Origin": "https://cnnviz.example"}),
+        (None, {"Host": "localhost:8501", "Origin": "null"}),
+        (None, {"Host": "[localhost"}),
     ],
 )
 def test_a_proxy_s_requests_and_other_machines_are_others(address, headers):

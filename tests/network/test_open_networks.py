@@ -52,3 +52,37 @@ def test_what_does_not_fit_is_one_sentence(networks, file, monkeypatch):
     with pytest.raises(ValueError, match="0 networks are open on this server"):
         networks.open("a", b"x", "mine.keras", lambda: True)
     assert not networks._sessions
+
+
+def test_no_file_s_name_gives_the_name_of_another_network(networks, file):
+    for session, name in (
+        ("a", "x.keras"),
+        ("b", "x.keras"),
+        ("c", "x (2).keras"),
+        ("d", "\N{OWL}" * 90 + ".keras"),
+    ):
+        own = networks.open(session, file, name, lambda: True)
+        assert networks.named(own.name) is networks.of(session) is own
+
+
+def test_what_is_open_stays_where_another_file_is_refused(networks, file, monkeypatch):
+    monkeypatch.setattr(open_networks, "MOST", 1)
+    first = networks.open("a", file, "x.keras", lambda: True)
+    with pytest.raises(ValueError, match="not a model file"):
+        networks.open("a", b"no model", "y.keras", lambda: True)
+    assert networks.of("a") is first
+    assert first.run(0).output.shape == (1, 3)
+    second = networks.open("a", file, "y.keras", lambda: True)
+    assert first.closed
+    assert networks.of("a") is second
+
+
+def test_the_sessions_are_looked_after_again_after_all_were_closed(networks, file, monkeypatch):
+    monkeypatch.setattr(open_networks, "LOOK", 0.01)
+    networks.open("a", file, "x.keras", lambda: True)
+    watching = networks._watching
+    networks.close("a")
+    watching.join(10)
+    assert not watching.is_alive()
+    networks.open("a", file, "x.keras", lambda: True)
+    assert networks._watching.is_alive()

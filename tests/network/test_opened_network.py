@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
+import threading
 import time
 from pathlib import Path
 
@@ -13,11 +15,14 @@ from PIL import Image
 
 import cnnviz
 from cnnviz import Layer, Network
+from cnnviz.commands import main
+from cnnviz.network import child_process
 from cnnviz.network.examples import Examples
 from cnnviz.network.image_loading import load_images
-from cnnviz.network.opened_network import OpenedNetwork
+from cnnviz.network.opened_network import MEMORY_LIMIT, WORK_LIMIT, OpenedNetwork
+from cnnviz.stage.component import run_shown
 from harness.generated_networks import image
-from harness.opened_models import colour, opened_file
+from harness.opened_models import any_size, colour, opened_file
 
 COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 40), "red": (200, 30, 30), "white": (250, 250, 250)}
 
@@ -128,3 +133,83 @@ def test_a_labelled_folder_is_evaluated(opened, tmp_path):
     finally:
         opened.show(opened.made)
     assert opened.evaluate() == {}
+
+
+def test_a_picture_that_cannot_be_read_is_skipped_once(opened, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    Image.new("RGB", (20, 20)).save(tmp_path / "good.png")
+    images = load_images([str(tmp_path / name) for name in ("bad.png", "good.png")], opened.network)
+    examples = Examples({"image": images}, images.source.names)
+    for _ in range(2):
+        assert [places for places, _ in examples.batches()] == [[1]]
+    assert [name for name, _ in examples.skipped] == [examples.names[0]]
+
+
+def test_the_limits_hold_for_every_image_however_it_is_run(tmp_path):
+    large = np.zeros((300, 300, 3), np.float32)
+    with OpenedNetwork(opened_file(any_size, tmp_path), memory_limit=2e6) as opened:
+        for net in (opened.network, opened.network.with_weights({})):
+            with pytest.raises(ValueError, match="activations of one image of any_size would take"):
+                net.run(large)
+            with pytest.raises(ValueError, match="any_size keeps of one image at one time would take"):
+                net.predict(large)
+            assert net.run(large, memory_limit=1e8).output.shape == (1, 3)
+
+
+def test_an_answer_that_was_not_read_to_its_end_is_not_the_next_one_s(file, monkeypatch):
+    with OpenedNetwork(file) as opened:
+        x, y = np.random.default_rng(0).random((2, 16, 16, 3), np.float32)
+        expected = opened.run(y).output
+        with monkeypatch.context() as patch:
+            patch.setattr(child_process._Patient, "array", _interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                opened.run(x)
+        np.testing.assert_array_equal(opened.run(y).output, expected)
+
+
+def _interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_child_that_is_closed_while_it_starts_ends(file, monkeypatch):
+    child = child_process.ComputingProcess(file, 1e9)
+    start, started = child._started, []
+
+    def slow():
+        started.append(start())
+        closing = threading.Thread(target=child.close)
+        closing.start()
+        while not child.closed:
+            time.sleep(0.001)
+        return started[0]
+
+    monkeypatch.setattr(child, "_started", slow)
+    with pytest.raises(ValueError, match=r"colour\.keras was closed"):
+        child.ask("load")
+    assert not _alive(started[0].pid)
+
+
+def test_answers_leave_no_file_open(opened):
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            opened.run(0)
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()
+
+
+def test_a_run_that_is_shown_asks_its_own_network(file, opened):
+    with OpenedNetwork(file) as other:
+        run_shown(other.network, np.zeros((16, 16, 3), np.float32))
+    run = run_shown(opened.network, np.zeros((16, 16, 3), np.float32))
+    assert run.network is opened.network
+
+
+def test_the_command_s_help_says_the_limits(capsys):
+    main(["explore", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"(default: {MEMORY_LIMIT / 1e9:g})" in said
+    assert f"(default: {WORK_LIMIT / 1e9:g})" in said
