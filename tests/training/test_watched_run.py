@@ -19,7 +19,7 @@ from cnnviz.training.run_queue import GONE, LEFT_ALONE, WANTED, RunQueue
 from cnnviz.training.watched_run import PROGRAM, WatchedRun, thinned
 from cnnviz.training.watched_training import Measures, RunSettings, WatchedTraining, network_of
 
-SMALL = RunSettings("small", images=96, batch_size=32, learning_rate=0.01)
+SMALL = RunSettings("small", images=80, batch_size=32, learning_rate=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +50,13 @@ def test_its_pictures_are_those_of_the_same_training_here(run):
         made(run, number)
     here = WatchedTraining(SMALL)
     here.run(until=4)
-    for number in (4, 2):
+    for number in (4, 3, 2):  # The third batch is of 16 images.
         picture = run.picture(number)
         step = here.step_at(number)
         assert picture["measures"] == [number, step.loss, step.metrics["accuracy"]]
         arrays = picture["arrays"]
         assert all(np.array_equal(arrays[key], array) for key, array in weights_of(step.network).items())
+        assert picture["images"] == len(step.run["dense"]) == (16 if number == 3 else 32)
         assert np.array_equal(arrays["batch labels"], step.labels["dense"][:24])
         assert np.array_equal(arrays["batch answers"], step.run["dense"][:24].argmax(axis=-1))
     assert [each.step for each in run.curves.held_out] == [1, 2, 3, 4]
