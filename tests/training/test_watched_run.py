@@ -295,6 +295,25 @@ def test_a_run_that_cannot_be_started_leaves_no_place():
     assert queue.place("a") is None
 
 
+def test_the_queue_is_looked_after_though_a_look_failed(monkeypatch):
+    monkeypatch.setattr("cnnviz.training.run_queue.EACH", 0.01)
+    asked, now = [], [0.0]
+
+    def alive(owner):
+        asked.append(owner)
+        if len(asked) == 1:
+            raise RuntimeError("can't start new thread")
+        return False
+
+    queue = RunQueue(alive, Standing, lambda: now[0])
+    queue.enter("a", SMALL)
+    now[0] = GONE + 1
+    deadline = time.monotonic() + 20
+    while queue.on is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def test_many_steps_are_thinned_to_their_means():
     values = [Measures(step, float(step), step % 2) for step in range(1, 1002)]
     together, points = thinned(values, most=100)
