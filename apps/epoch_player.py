@@ -114,8 +114,8 @@ def _caption(curves: Sequence[LearningCurve]) -> str:
 
 
 def _in_words(curves: Sequence[LearningCurve]) -> str:
-    ends = [f"{curve.name} end at {measured(curve, len(curve.values) - 1)}" for curve in curves]
-    return f"The {curves[0].measure} over {len(curves[0].values) - 1} epochs: {', '.join(ends)}."
+    ends = [f"{curve.name} {measured(curve, len(curve.values) - 1)}" for curve in curves]
+    return f"The {curves[0].measure} over {len(curves[0].values) - 1} epochs, at the end: {', '.join(ends)}."
 
 
 def _placed(curves: Sequence[LearningCurve]) -> dict[str, object]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import header
@@ -32,7 +32,7 @@ PATIENCE = 1000
 """Milliseconds from one look at the queue to the next."""
 
 
-@st.cache_resource(show_spinner=False)
+@cache  # Streamlit's own cache any visitor may clear, and have a second queue with a second run.
 def runs() -> RunQueue:
     """The server's one queue."""
     return RunQueue(_is_there, partial(WatchedRun, program=PROGRAM))
@@ -65,7 +65,8 @@ class Looking:
     watching: bool = False
     receipt: Mapping[str, Any] | None = None
     file: Mapping[str, Any] | None = None
-    """What is to be saved: its name and content, and how many were before it."""
+    """What is to be saved: its name and content, and how many there were; gone with the next command."""
+    files: int = 0
     refused: str = ""
     picture: Picture = field(default_factory=lambda: {"step": -1})
     of: WatchedRun | None = None
@@ -80,15 +81,29 @@ def seen(settings: RunSettings) -> Looking:
     found = st.session_state.get(_SEEN)
     if found is None or found.settings != settings:
         found = st.session_state[_SEEN] = Looking(settings)
+        _leave_other(settings)
     return found
+
+
+def _leave_other(settings: RunSettings) -> None:
+    """What is not shown does not go on: a run of other settings stands still, one that waits is of these."""
+    queue = runs()
+    run = queue.run_of(me())
+    if run is None and queue.place(me()) is not None:
+        with suppress(OSError):
+            queue.enter(me(), settings, WatchedRun.play)
+    elif run is not None and run.settings != settings:
+        run.pause()
 
 
 def shown_run(look: Looking) -> WatchedRun | None:
     """The run that is shown: the session's own of these settings, or another that it watches."""
+    own, on = runs().run_of(me()), runs().on
+    # Who waited need watch no longer, and where none is on there is nothing to be watched.
+    look.watching = look.watching and own is None and on is not None
     if look.watching:
-        return runs().on
-    run = runs().run_of(me())
-    return run if run is not None and run.settings == look.settings else None
+        return on
+    return own if own is not None and own.settings == look.settings else None
 
 
 def settings_on() -> RunSettings | None:
@@ -97,16 +112,20 @@ def settings_on() -> RunSettings | None:
     return None if run is None else run.settings
 
 
-def shown_settings(look: Looking) -> RunSettings:
-    run = shown_run(look)
+def settings_of(look: Looking, run: WatchedRun | None) -> RunSettings:
+    """Those of a run, or of the one that is to come."""
     return look.settings if run is None else run.settings
 
 
 @contextmanager
-def beside(look: Looking, digit: Any) -> Iterator[Run]:
+def beside(look: Looking, digit: Any, stage_of: RunSettings) -> Iterator[Run]:
     """The panel on the left, the stage on the right, and the digit's run to be shown there."""
     run = shown_run(look)
-    net = network_before(shown_settings(look))
+    settings = settings_of(look, run)
+    if (settings.network, settings.batch_norm) != (stage_of.network, stage_of.batch_norm):
+        # The run that is watched is another by now, of another network: the stage is not for it.
+        st.rerun()
+    net = network_before(settings)
     panel, stage = st.columns([2, 5], gap="medium")
     with panel:
         picture = _picture(look, run, net)
@@ -119,13 +138,17 @@ def beside(look: Looking, digit: Any) -> Iterator[Run]:
 
 def _after(look: Looking) -> Network:
     """The network as the picture shows it."""
-    net = network_before(shown_settings(look))
+    net = network_before(settings_of(look, look.of))
     return net.with_weights({key: look.picture["arrays"][key] for key in weights_of(net)})
 
 
 def _picture(look: Looking, run: WatchedRun | None, net: Network) -> Picture:
     """The picture to show; the digit's run of another one is forgotten."""
-    before = look.picture if look.of is run else {"step": -1}
+    before = look.picture
+    if look.of is not run:
+        before = {"step": -1}
+        if look.of is not None:
+            look.step = look.receipt = None
     if run is None:
         found: Picture | None = initial_picture(net) if before["step"] else before
     elif look.step is None:
@@ -144,12 +167,13 @@ def _picture(look: Looking, run: WatchedRun | None, net: Network) -> Picture:
 
 
 def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Picture) -> None:
-    queue, settings = runs(), shown_settings(look)
-    place = queue.place(me()) if not look.watching or queue.run_of(me()) is None else 0
+    queue, settings = runs(), settings_of(look, run)
+    place = queue.place(me())
     before = place or 0
     mine = not look.watching
     part = panel_part(run, settings, net, picture, look.layer)
     said = status(run, settings, picture["step"], before=before, watching=look.watching)
+    moves = run is not None and look.step is None and run.moves
     if look.refused:
         said = f"{said} Not done: {look.refused}."
     part.header |= {
@@ -157,8 +181,9 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
         "playing": run is not None and run.playing and mine,
         "watching": look.watching,
         "waits": before > 0,
-        "moves": before > 0 or (run is not None and look.step is None and run.moves),
-        "patience": PATIENCE if before and not look.watching else 0,
+        "moves": before > 0 or look.watching or moves,
+        # A run that stands still may be told to go on by whose it is.
+        "patience": 0 if moves else PATIENCE,
         "receipt": look.receipt,
         "file": look.file,
         "offers": {
@@ -170,7 +195,7 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
             "use": run is not None and picture["step"] > 0,
             "newest": run is not None and look.step not in (None, run.steps),
             "watch": look.watching or (queue.on is not None and queue.run_of(me()) is None),
-            "leave": before > 0 or (mine and run is not None),
+            "leave": place is not None,
         },
     }
     _PANEL(
@@ -186,7 +211,7 @@ def _obey(look: Looking) -> None:
     asked = getattr(st.session_state.get("training"), "command", None)
     if not isinstance(asked, Mapping):
         return
-    look.refused = ""
+    look.refused, look.file = "", None
     try:
         _do(look, asked)
     except (OSError, ValueError) as error:
@@ -255,10 +280,11 @@ def _save(look: Looking, run: WatchedRun, kind: str) -> None:
         content = page(view(_after(look), look.digit), f"After step {step:,}").encode()
     else:
         return
+    look.files += 1
     look.file = {
         "name": f"trained-{step}.{kind}",
         "content": base64.b64encode(content).decode(),
-        "count": 1 + (look.file["count"] if look.file else 0),
+        "count": look.files,
     }
 
 
@@ -273,19 +299,17 @@ def _use(run: WatchedRun, step: int) -> None:
 def show(settings: RunSettings, choose: Any) -> None:
     """The panel and the stage."""
     look = seen(settings)
-    if look.watching and runs().on is None:
-        look.watching = False
     here = header.chosen()
     # What is trained here is trained on digits, whatever another network is shown.
     digit = st.session_state["test digit"] if isinstance(here.digit, opened.OpenedPicture) else here.digit
-    net = network_before(shown_settings(look))
+    shown = settings_of(look, shown_run(look))
     live_view(
-        net,
+        network_before(shown),
         digit.image,
         title=digit.name.capitalize(),
         label=digit.label,
         item=digit.own or str(digit.index),
         code=digit.code,
         choose=choose,
-        around=partial(beside, look, digit.image),
+        around=partial(beside, look, digit.image, shown),
     )

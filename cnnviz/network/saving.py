@@ -63,22 +63,34 @@ def save(network: LayerGraph, path: str | os.PathLike[str], compiled: Compiled |
     place = Path(path)
     if place.suffix != ".keras":
         raise ValueError(f"path must end in .keras, got {str(path)!r}: Keras loads no other name")
+    members = _members(network, compiled)
+    write_atomically(place, lambda temporary: _write(temporary, members))
+
+
+def keras_file(network: LayerGraph, compiled: Compiled | None = None) -> bytes:
+    """What `save` writes, for whom nothing is to be written."""
+    buffer = io.BytesIO()
+    _write(buffer, _members(network, compiled))
+    return buffer.getvalue()
+
+
+def _members(network: LayerGraph, compiled: Compiled | None) -> dict[str, bytes]:
+    """The files in a .keras file."""
     description = Description(network)
     config = dict(description.config)
     arrays = _weights(network, description)
     if compiled is not None:
         config["compile_config"] = _compile_config(compiled, len(network.outputs))
         arrays |= _optimizer(network, description, compiled)
-    members = {
+    return {
         "metadata.json": json.dumps(METADATA).encode(),
         "config.json": json.dumps(config).encode(),
         "model.weights.h5": _hdf5(arrays),
     }
-    write_atomically(place, lambda temporary: _write(temporary, members))
 
 
-def _write(temporary: str, members: Mapping[str, bytes]) -> None:
-    with zipfile.ZipFile(temporary, "w") as archive:
+def _write(place: str | io.BytesIO, members: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(place, "w") as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, FIRST_DATE), content)
 

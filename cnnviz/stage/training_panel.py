@@ -19,7 +19,7 @@ from cnnviz.numbers import counted, number
 from cnnviz.stage.parts import Part
 from cnnviz.training.checkpoints import weights_of
 from cnnviz.training.watched_run import Curves, WatchedRun, thinned
-from cnnviz.training.watched_training import HELD_OUT, NETWORKS, SMALL, RunSettings
+from cnnviz.training.watched_training import HELD_OUT, NETWORKS, SMALL, HeldOut, RunSettings
 
 Picture = Mapping[str, Any]
 """A run after a step, as `WatchedRun.picture` gives it."""
@@ -128,13 +128,15 @@ def status(
             if settings.network not in NETWORKS
             else f": the weights are drawn at random, by seed {settings.seed}."
         )
+    whose = f"Another reader's run, {settings_in_words(settings)}. " if watching else ""
     if run.over:
-        return f"No more steps: {run.over}." + (f" Shown is {_at(step, steps)}." if steps else "")
+        return f"{whose}No more steps: {run.over}." + (f" Shown is {_at(step, steps)}." if steps else "")
     if not run.ready:
-        return "The run is starting in a process of its own."
+        return f"{whose}The run is starting in a process of its own."
     if step < steps and not run.playing:
-        return f"Looking back at {_at(step, steps)}."
-    return f"{'It trains' if run.playing else 'Paused'}: {_at(step, steps)}, {_epoch(step, settings)}."
+        return f"{whose}Looking back at {_at(step, steps)}."
+    how = "It trains" if run.playing else "Paused"
+    return f"{whose}{how}: {_at(step, steps)}, {_epoch(step, settings)}."
 
 
 def _at(step: int, steps: int) -> str:
@@ -176,12 +178,12 @@ def panel_part(
         "steps": steps,
         "together": together,
         "training": _added(part, points),
-        "heldOut": _added(part, list(curves.held_out)[-400:]),
+        "heldOut": _added(part, _some(list(curves.held_out))),
         "heldOutImages": HELD_OUT,
         "measures": picture.get("measures"),
         "gradients": _gradients(run, picture),
         "silent": [[name, *counts] for name, counts in picture.get("silent", {}).items()],
-        "batch": _batch(part, settings, arrays),
+        "batch": _batch(part, picture),
         "kernels": _kernels(part, net, arrays, layer),
     }
     return part
@@ -190,6 +192,11 @@ def panel_part(
 def _added(part: Part, rows: list[Any]) -> list[Any]:
     """Rows of step, loss and accuracy, one after the other."""
     return part.add(np.array(rows, np.float64).reshape(-1, 3))
+
+
+def _some(looks: list[HeldOut], most: int = 400) -> list[HeldOut]:
+    """So many of them at most, as far apart as it takes, with the last one."""
+    return looks[:: -max(1, -(-len(looks) // most))][::-1]
 
 
 def _gradients(run: WatchedRun | None, picture: Picture) -> list[list[Any]]:
@@ -202,14 +209,16 @@ def _gradients(run: WatchedRun | None, picture: Picture) -> list[list[Any]]:
     ]
 
 
-def _batch(part: Part, settings: RunSettings, arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+def _batch(part: Part, picture: Picture) -> dict[str, Any] | None:
+    arrays = picture["arrays"]
     if "batch images" not in arrays:
         return None
     return {
         "images": part.add(arrays["batch images"], "<i2"),
         "labels": arrays["batch labels"].tolist(),
         "answers": arrays["batch answers"].tolist(),
-        "size": settings.batch_size,
+        # An epoch's last batch may be smaller than the others.
+        "size": picture["images"],
     }
 
 

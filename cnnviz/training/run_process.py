@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -57,14 +57,17 @@ class RunProcess:
         self.messages, self.answers = messages, dict(answers or {})
         self.commands: SimpleQueue[Message] = SimpleQueue()
         self.playing, self.steps_to_make = False, 0
+        self.over = False
         self.newest: TrainingStep | None = None
         Thread(target=self._listen, args=(commands,), daemon=True).start()
 
     def _listen(self, commands: BinaryIO) -> None:
-        while message := Message.read(commands):
-            self.commands.put(message)
-        # Nobody is there any more; what is half done here is of no use to anybody.
-        os._exit(0)
+        try:
+            while message := Message.read(commands):
+                self.commands.put(message)
+        finally:
+            # Nobody is there, or can be understood, any more; what is half done is of no use to anybody.
+            os._exit(0)
 
     def serve(self) -> None:
         """Begin with what the first command says, then train and answer until the owner is gone."""
@@ -75,9 +78,9 @@ class RunProcess:
             self.watched = WatchedTraining(RunSettings(**first.said["settings"]))
         except (ValueError, OSError, MemoryError) as error:
             self._end(_in_words(error))
-        else:
-            self._send("ready", layers=self.watched.layers)
-            self._train()
+            return
+        self._send("ready", layers=self.watched.layers)
+        self._train()
         while True:
             self._obey(self.commands.get())
 
@@ -122,7 +125,7 @@ class RunProcess:
     def _obey(self, command: Message) -> None:
         kind, said = command.kind, command.said
         if kind in ("play", "pause"):
-            self.playing, self.steps_to_make = kind == "play", 0
+            self.playing, self.steps_to_make = kind == "play" and not self.over, 0
             self._send("state", playing=self.playing)
         elif kind == "step":
             self.steps_to_make += 1
@@ -162,6 +165,7 @@ class RunProcess:
             "picture",
             {
                 "step": number,
+                "images": len(images),
                 "measures": measures_of(step),
                 "learning_rate": step.learning_rate,
                 "gradients": gradient_sizes(step, self.watched.layers),
@@ -177,14 +181,11 @@ class RunProcess:
 
     def _file(self, number: int) -> Message:
         """The network after a step, as the bytes of a .keras file."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "trained.keras"
-            self.watched.trainer_at(number).save(path)
-            content = np.frombuffer(path.read_bytes(), np.uint8)
-        return Message("file", {"step": number}, {"content": content})
+        content = self.watched.trainer_at(number).keras_file()
+        return Message("file", {"step": number}, {"content": np.frombuffer(content, np.uint8)})
 
     def _end(self, words: str) -> None:
-        self.playing, self.steps_to_make = False, 0
+        self.over, self.playing, self.steps_to_make = True, False, 0
         self._send("ended", words=words)
 
     def _send(self, kind: str, **said: Any) -> None:
@@ -217,11 +218,15 @@ def _limit_memory(most: int) -> None:
 
 
 def main(answers: Mapping[str, Answer] | None = None) -> None:
-    """Serve this process's owner."""
+    """Serve this process's owner, and end."""
     messages = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What anything prints is no message.
-    with suppress(BrokenPipeError):
+    try:
         RunProcess(sys.stdin.buffer, messages, answers).serve()
+    except BaseException:
+        traceback.print_exc()
+    # An interpreter that ends the usual way stumbles over the thread that listens.
+    os._exit(0)
 
 
 if __name__ == "__main__":

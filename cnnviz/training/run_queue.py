@@ -182,7 +182,8 @@ class RunQueue:
 
     def _sweep_often(self) -> None:
         while not self._closed.wait(EACH):
-            with suppress(OSError):
+            # Whatever failed, the next look may not; nobody else would end what nobody is there for.
+            with suppress(OSError, RuntimeError, MemoryError):
                 self.sweep()
             with self._lock:
                 if not self._entries:

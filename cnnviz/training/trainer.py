@@ -21,7 +21,7 @@ from cnnviz.network import Gradient, Network, Run
 from cnnviz.network.inputs import images_of
 from cnnviz.network.layer_graph import single
 from cnnviz.network.run import training_pass
-from cnnviz.network.saving import Compiled
+from cnnviz.network.saving import Compiled, keras_file
 from cnnviz.numbers import brief
 from cnnviz.ops.annotations import checked
 from cnnviz.ops.padding import integer
@@ -321,11 +321,20 @@ class Trainer:
         A learning rate that follows no schedule of Keras's is written as the number that it is at the next
         step. `save_checkpoint` keeps what else a run needs to be resumed here.
         """
+        self.network.save(path, self._compiled)
+
+    def keras_file(self) -> bytes:
+        """What `save` writes, for whom nothing is to be written."""
+        return keras_file(self.network, self._compiled)
+
+    @property
+    def _compiled(self) -> Compiled:
+        """What Keras needs beside the network to go on from it."""
         losses: dict[str, Any] = {
             name: {"class_name": type(loss).__name__, "config": asdict(loss)}
             for name, loss in self.losses.items()
         }
-        compiled = Compiled(
+        return Compiled(
             optimizer=type(self.optimizer).__name__,
             config={**self.optimizer.config(), "learning_rate": as_keras(self.optimizer, self.steps)},
             iterations=self.steps,
@@ -333,7 +342,6 @@ class Trainer:
             loss=single(tuple(losses.values())),
             metrics=tuple(self.metrics),
         )
-        self.network.save(path, compiled)
 
     @checked
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:

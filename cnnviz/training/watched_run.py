@@ -83,8 +83,11 @@ class WatchedRun:
         self.gone = False
         """Whether the process has ended."""
         self._changed = Condition()
-        self._answers: dict[int, Message] = {}
+        self._answers: dict[int, Message | None] = {}
+        """By the numbers of the questions that are waited for."""
         self._glance: int | None = None
+        self._stale = False
+        """Whether something was done since a picture was asked for that a glance is to show."""
         self._newest: dict[str, Any] | None = None
         self._numbers = count(1)
         self._errors = TemporaryFile()  # noqa: SIM115
@@ -102,7 +105,8 @@ class WatchedRun:
     @property
     def moves(self) -> bool:
         """Whether there will be something new to see without another command."""
-        return not self.gone and (self.playing or not (self.ready or self.over) or self._glance is not None)
+        waits = self._stale or self._glance is not None
+        return not self.gone and (self.playing or not (self.ready or self.over) or waits)
 
     @property
     def steps(self) -> int:
@@ -111,17 +115,21 @@ class WatchedRun:
 
     def play(self) -> None:
         """Make step after step."""
-        self.playing = not self.over
+        with self._changed:
+            self.playing = not self.over
         self._send("play")
 
     def pause(self) -> None:
         """Stop after the step that is on."""
-        self.playing = False
+        with self._changed:
+            self.playing = False
         self._send("pause")
+        self._stale = True
 
     def step(self) -> None:
         """Make one step."""
         self._send("step")
+        self._stale = True
 
     def picture(self, step: int | None = None) -> dict[str, Any]:
         """The run after a step, None for the last one: what `run_process` says of it, and "arrays".
@@ -137,11 +145,15 @@ class WatchedRun:
         """The newest picture that came, as `picture`, of another step than one that is known; None for none.
 
         It is waited for so long and no longer: whoever shows it comes again. However many look, the process
-        is asked for one picture at a time.
+        is asked for one picture at a time, and once more after a command.
         """
-        if self._glance is None and not self.gone:
-            self._glance = next(self._numbers)
-            self._send("picture", step=None, number=self._glance)
+        number = None
+        with self._changed:
+            if (self._glance is None or self._stale) and not self.gone:
+                number = self._glance = next(self._numbers)
+                self._stale = False
+        if number is not None:
+            self._send("picture", step=None, number=number)
         self.wait_for(lambda: self._glance is None or self.gone, seconds)
         newest = self._newest
         return newest if newest is not None and newest["step"] != than else None
@@ -152,7 +164,7 @@ class WatchedRun:
         Raises
         ------
         ChildProcessError
-            as of `picture`; if the temporary folder cannot be written in.
+            as of `picture`.
         """
         return self.ask("file", step=step)["arrays"]["content"].tobytes()
 
@@ -165,10 +177,11 @@ class WatchedRun:
             as of `picture`.
         """
         number = next(self._numbers)
+        self._answers[number] = None
         self._send(kind, **said, number=number)
-        self.wait_for(lambda: number in self._answers or self.gone, ANSWERING)
+        self.wait_for(lambda: self._answers[number] is not None or self.gone, ANSWERING)
         with self._changed:
-            answer = self._answers.pop(number, None)
+            answer = self._answers.pop(number)
         if answer is None:
             raise ChildProcessError(self.over or "the run did not answer in time")
         if answer.kind == "refused":
@@ -221,12 +234,12 @@ class WatchedRun:
         elif message.kind == "state":
             self.playing = bool(said["playing"])
         elif message.kind == "ended":
-            self.over, self.playing = str(said["words"]), False
+            self.over, self.playing, self._stale = str(said["words"]), False, True
         elif said["number"] == self._glance:
             self._glance = None
             if message.kind == "picture":
                 self._newest = {**said, "arrays": dict(message.arrays)}
-        else:
+        elif said["number"] in self._answers:
             self._answers[int(said["number"])] = message
 
     def _why(self, status: int) -> str:

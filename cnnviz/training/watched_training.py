@@ -25,7 +25,7 @@ from cnnviz.ops.annotations import check_fields
 from cnnviz.training.checkpoints import TrainerState, weights_of
 from cnnviz.training.numpy_training import architecture, loss_of
 from cnnviz.training.recipes import RECIPES, Recipe
-from cnnviz.training.trainer import OPTIMIZERS, Trainer
+from cnnviz.training.trainer import OPTIMIZERS, LossNotFinite, Trainer
 from cnnviz.training.training_step import TrainingStep
 
 SMALL = "small"
@@ -42,6 +42,8 @@ LOOKED_AT = 0.1
 
 ROOM = 16 * 2**20
 """Bytes that the kept states of a run take."""
+OF_A_LAYER = 1536
+"""Bytes of them that a layer takes beside its numbers: of a small network they are the most."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ class Snapshots:
 def _bytes_of(state: TrainerState) -> int:
     arrays = [*weights_of(state.network).values()]
     arrays += [array for slots in state.slots.values() for array in slots.values()]
-    return sum(array.nbytes for array in arrays)
+    return sum(array.nbytes for array in arrays) + OF_A_LAYER * len(state.network.layers)
 
 
 class _Found(Exception):
@@ -288,11 +290,16 @@ class WatchedTraining:
         Raises
         ------
         LossNotFinite
-            (an ArithmeticError) at the first step whose loss is not a number.
+            (an ArithmeticError) at the first step whose loss is not a number; those before it stay made.
         """
+        last = self.trainer.state
 
         def made(step: TrainingStep) -> None:
-            self.snapshots.add(self.trainer.state)
+            nonlocal last
+            # What was looked at again since the last step is as large as a step.
+            self._again = None
+            last = self.trainer.state
+            self.snapshots.add(last)
             if on_step is not None:
                 on_step(step)
             if step.number >= until:
@@ -300,7 +307,12 @@ class WatchedTraining:
 
         self._again = None
         if self.steps < until:
-            self._go_on(self.trainer, made)
+            try:
+                self._go_on(self.trainer, made)
+            except LossNotFinite:
+                # The trainer goes back to where the loss was measured last, before a step that was told of.
+                self.trainer.state = last
+                raise
 
     def _go_on(self, trainer: Trainer, on_step: Callable[[TrainingStep], Any]) -> None:
         settings, state = self.settings, trainer.state

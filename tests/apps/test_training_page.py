@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import streamlit as st
@@ -20,13 +22,17 @@ SMALL = RunSettings("small", images=96, batch_size=32, learning_rate=0.01)
 
 def panel(at):
     """The header of what the panel was given."""
-    import json
-
     (data,) = [
         element.proto.bytes
         for element in at.get("bidi_component")
         if element.proto.component_name == "cnnviz.training"
     ]
+    return header_of(data)
+
+
+def header_of(data):
+    import json
+
     assert data.startswith(MAGIC)
     length = int.from_bytes(data[8:12], "little")
     return json.loads(data[16 : 16 + length])
@@ -75,6 +81,7 @@ def room(monkeypatch):
     queue = RunQueue(lambda owner: True, lambda settings: WatchedRun(settings, program=training_room.PROGRAM))
     monkeypatch.setattr(training_room, "runs", lambda: queue)
     monkeypatch.setattr(training_room, "me", lambda: "reader")
+    monkeypatch.setattr(training_room, "_PANEL", None)
     yield training_room
     queue.close()
 
@@ -127,6 +134,11 @@ def test_buttons_do_what_they_say(room, tmp_path):
     do("html")
     assert (look.file["name"], look.file["count"]) == ("trained-2.html", 2)
     assert b"After step 2" in base64.b64decode(look.file["content"])
+    room._obey(look)
+    assert look.file is not None
+    st.session_state["training"] = SimpleNamespace(command={"do": "close"})
+    room._obey(look)
+    assert look.file is None  # It is sent once, not with every picture from here on.
     for nonsense in (10**9, -1, True, "2", None):
         do("show", step=nonsense)
         assert look.step == 2
@@ -152,6 +164,49 @@ def test_what_was_trained_is_opened_for_all_pages(room, monkeypatch):
     st.session_state.clear()
 
 
+def panel_of(room, look):
+    """The header of what the panel would be given now."""
+    sent = []
+    room._PANEL = lambda **given: sent.append(given["data"])
+    run = room.shown_run(look)
+    net = room.network_before(room.settings_of(look, run))
+    room._show_panel(look, run, net, room._picture(look, run, net))
+    return header_of(sent[0])
+
+
+def test_a_run_of_other_settings_stands_still_and_one_that_waits_is_of_the_new(room):
+    queue, other = room.runs(), RunSettings("small", seed=3)
+    st.session_state.clear()
+    room._do(room.seen(SMALL), {"do": "play"})
+    first = queue.on
+    look = room.seen(other)
+    assert not first.playing
+    assert queue.on is first
+    assert panel_of(room, look)["offers"]["leave"]
+    room._do(look, {"do": "leave"})
+    queue.enter("teacher", SMALL)
+    room._do(look, {"do": "play"})
+    room.seen(SMALL)
+    assert queue.place("reader") == 1
+    queue.leave("teacher")
+    assert queue.run_of("reader").settings == SMALL
+    st.session_state.clear()
+
+
+def test_the_stage_is_rebuilt_for_a_watched_run_of_another_network(room, monkeypatch):
+    class Again(Exception):
+        pass
+
+    def rerun():
+        raise Again
+
+    monkeypatch.setattr(st, "rerun", rerun)
+    room.runs().enter("teacher", SMALL)
+    look = room.Looking(RunSettings("mnist_14k"), watching=True)
+    with pytest.raises(Again), room.beside(look, np.zeros((28, 28), np.uint8), look.settings):
+        pass
+
+
 def test_whoever_comes_later_waits_and_may_watch(room, monkeypatch):
     queue = room.runs()
     queue.enter("teacher", SMALL)
@@ -161,10 +216,15 @@ def test_whoever_comes_later_waits_and_may_watch(room, monkeypatch):
     assert room.shown_run(look) is None
     room._do(look, {"do": "watch"})
     assert room.shown_run(look) is queue.on
-    assert room.shown_settings(look) == SMALL
+    assert room.settings_of(look, room.shown_run(look)) == SMALL
+    assert panel_of(room, look)["moves"]  # Though it stands still: its owner may go on.
     room._do(look, {"do": "play"})  # Another's run is watched, not commanded.
     assert not queue.on.playing
     room._do(look, {"do": "watch"})
     room._do(look, {"do": "leave"})
     assert queue.place("reader") is None
+    room._do(look, {"do": "watch"})
+    queue.leave("teacher")
+    assert room.shown_run(look) is None
+    assert not look.watching
     st.session_state.clear()

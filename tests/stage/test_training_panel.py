@@ -69,10 +69,25 @@ def after(steps):
             "One run is on at a time here. 2 runs before yours: it begins by itself. "
             "Meanwhile you watch the one that is on, step 3.",
         ),
+        (
+            of(curves=after(3), playing=True),
+            3,
+            {"watching": True},
+            "Another reader's run, small, 96 images in batches of 32, Adam at 0.01, seed 0. "
+            "It trains: step 3, batch 3 of 3 in epoch 1.",
+        ),
     ],
 )
 def test_what_is_said_is_so(run, step, more, words):
     assert status(run, SMALL, step, **more) == words
+
+
+def test_held_out_images_of_a_long_run_are_shown_from_its_beginning():
+    curves = Curves([Measures(901, 1.0, 0.5)], [HeldOut(step, 1.0, 0.5) for step in range(1, 902)])
+    net = network_of(SMALL)
+    part = panel_part(of(curves=curves), SMALL, net, initial_picture(net))
+    steps = read(part, part.header["heldOut"]).reshape(-1, 3)[:, 0]
+    assert (steps[0], steps[-1], len(steps)) == (1, 901, 301)
 
 
 def test_before_the_first_step_there_are_kernels_and_nothing_else():

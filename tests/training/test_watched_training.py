@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ from cnnviz import load_model
 from cnnviz.training import Adam, Trainer
 from cnnviz.training.checkpoints import weights_of
 from cnnviz.training.numpy_training import loss_of
+from cnnviz.training.trainer import LossNotFinite
 from cnnviz.training.watched_training import (
     RunSettings,
     Snapshots,
@@ -54,6 +58,33 @@ def test_every_step_can_be_looked_at_again_to_the_bit(room):
     assert all(same(looked_at[step], weights[step]) for step in looked_at)
 
 
+def test_what_was_looked_at_again_is_forgotten_when_the_run_goes_on():
+    watched, kept = WatchedTraining(SMALL), []
+
+    def look(step):
+        kept.append(watched._again)
+        watched.step_at(1)
+
+    watched.run(look, until=3)
+    assert kept == [None] * 3
+
+
+def test_all_steps_before_a_loss_that_is_no_number_stay_made(tmp_path):
+    net = network_of(SMALL)
+    weights = {"conv2d/kernel": net["conv2d"].weights["kernel"] * np.float32(1e17)}
+    net.with_weights(weights).save(tmp_path / "own.keras")
+    for optimizer, rate in (("sgd", 1.0), ("adam", 100.0)):
+        settings = RunSettings(
+            str(tmp_path / "own.keras"), 64, batch_size=32, learning_rate=rate, optimizer=optimizer
+        )
+        watched, made = WatchedTraining(settings), []
+        with pytest.raises(LossNotFinite):
+            watched.run(made.append)
+        assert watched.steps == made[-1].number > 0
+        assert watched.step_at(watched.steps).loss == made[-1].loss
+        assert same(weights_of(watched.state_at(watched.steps).network), weights_of(made[-1].network))
+
+
 def test_it_is_the_trainers_own_run():
     watched = WatchedTraining(SMALL)
     watched.run(until=6)
@@ -90,6 +121,21 @@ def test_states_are_kept_further_apart_the_more_there_are():
     assert sorted(watched.snapshots.states) == [0, 2, 4, 6, 8]
     with pytest.raises(ValueError, match="step must be from 0 to 9, got 10"):
         watched.state_at(10)
+
+
+def test_states_take_no_more_room_than_is_counted():
+    watched = WatchedTraining(RunSettings("small", images=16, batch_size=1, optimizer="sgd"))
+    watched.run(until=1)
+    before = watched.snapshots.bytes
+    tracemalloc.start()
+    try:
+        watched.run(until=61)
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert watched.snapshots.every == 1
+    assert taken < watched.snapshots.bytes - before
 
 
 def test_the_held_out_images_are_test_images_and_looked_at_seldom():

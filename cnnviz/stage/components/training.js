@@ -191,19 +191,20 @@ class Panel {
         const share = k === 2 ? value : Math.log(value / low) / Math.log(high / low);
         return (HEIGHT - BOTTOM) * (1 - Math.min(Math.max(share, 0), 1));
       };
+      // What is no number has no place.
       const line = (/** @type {Point[]} */ points, /** @type {string} */ kind) =>
-        `<polyline class="${kind}" points="${points.map((point) => `${x(point[0]).toFixed(1)},${y(point[k]).toFixed(1)}`).join(" ")}"/>`;
+        `<polyline class="${kind}" points="${points.filter((point) => !Number.isNaN(point[k])).map((point) => `${x(point[0]).toFixed(1)},${y(point[k]).toFixed(1)}`).join(" ")}"/>`;
       const svg = figure.querySelector("svg");
       svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
       svg.setAttribute("preserveAspectRatio", "none");
-      svg.setAttribute("aria-label", `${figure.querySelector("figcaption").textContent}; over ${steps} steps`);
+      svg.setAttribute("aria-label", `${figure.querySelector("figcaption").textContent}; over ${counted(steps, "step")}`);
       const ends = k === 2 ? ["0 %", "100 %"] : [written(low), written(high)];
       const floor = HEIGHT - BOTTOM;
       svg.innerHTML = [
         `<path class="axis" fill="none" d="M${LEFT} 0V${floor}H${WIDTH}"/>`,
         `<text x="0" y="9">${ends[1]}</text><text x="0" y="${floor}">${ends[0]}</text>`,
         `<text x="${LEFT}" y="${HEIGHT - 1}">0</text>`,
-        `<text x="${WIDTH}" y="${HEIGHT - 1}" text-anchor="end">${steps.toLocaleString("en")} steps</text>`,
+        `<text x="${WIDTH}" y="${HEIGHT - 1}" text-anchor="end">${counted(steps, "step")}</text>`,
         line(training, "points"),
         line(held, "held"),
         steps ? `<line class="cursor" x1="${x(step)}" x2="${x(step)}" y1="0" y2="${floor}"/>` : "",
@@ -268,7 +269,8 @@ class Panel {
       context.fillText(wrong ? `${label} not ${answers[n]}` : `${label}`, x + TILE / 2, y + TILE + 12);
     });
     const right = labels.filter((/** @type {number} */ label, /** @type {number} */ n) => answers[n] === label).length;
-    const words = `${labels.length === batch.size ? "" : `${labels.length} of its `}${labels.length === batch.size ? labels.length : batch.size} images, ${right} answered right before the step.`;
+    const some = labels.length === batch.size ? "" : `${labels.length} of its `;
+    const words = `${some}${counted(batch.size, "image")}, ${right} answered right before the step.`;
     canvas.setAttribute("aria-label", words);
     this.part(".batch .note").textContent = `${words} Under each: its label, and what it was taken for where that was wrong.`;
   }
@@ -340,6 +342,10 @@ function lossRange(values) {
   if (!positive.length) return [0.1, 10];
   const [low, high] = [minimum(positive), maximum(positive)];
   return low < high ? [low, high] : [low / 2, high * 2];
+}
+
+function counted(/** @type {number} */ count, /** @type {string} */ word) {
+  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 }
 
 function escaped(/** @type {string} */ words) {
