@@ -17,7 +17,7 @@ from surroundings import surroundings
 from cnnviz import figures
 from cnnviz.colours import for_browser
 from cnnviz.figures.epochs import places_on_scale
-from cnnviz.numbers import counted, number, percent, probability
+from cnnviz.numbers import counted, number, percent, probability, with_article
 from cnnviz.training.history import TrainingHistory
 from cnnviz.training.learning_curves import LearningCurve, learning_curves
 
@@ -54,7 +54,8 @@ def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> 
             "caption": _caption(curves),
             "alt": _in_words(curves),
             "shares": {
-                "title": f"What it says of {digit.name}" + ("" if label is None else f", a {label}"),
+                "title": f"What it says of {digit.name}"
+                + ("" if label is None else f", {with_article(label)}"),
                 "rows": shares.tolist(),
                 "texts": [[probability(share) for share in row] for row in shares],
                 "places": [max(k for k, at in enumerate(kept) if at <= n) for n in range(history.epochs + 1)],

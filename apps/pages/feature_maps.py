@@ -20,7 +20,7 @@ from cnnviz.concepts.channel_order import can_be_reordered, reordered
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import counted, number, percent, probability
+from cnnviz.numbers import counted, number, percent, probability, with_article
 from cnnviz.teaching.questions import feature_maps as questions
 
 LOOKS = {"channel": "One map", "sums": "Its partial sums", "two": "Another digit"}
@@ -107,7 +107,7 @@ def show_channel(name: str, values: Any, channel: int, peak: Any, scale: Any) ->
         "other than 0. The label in bold, the test digit's number, outlined what the strongest cell sees and "
         f"that part alone, and the largest value; on this digit it is {number(values[(*peak, channel)])}. A "
         "click makes one the digit of all pages.",
-        [f"Show test digit {k}, a {labels[k]}" for k in chosen],
+        [f"Show test digit {k}, {with_article(labels[k])}" for k in chosen],
         chosen.index(here.digit.index) if not here.digit.own and here.digit.index in chosen else None,
         lambda k: choose_test_digit(chosen[k]),
         images=images[chosen],
@@ -190,7 +190,8 @@ def show_two(name: str, values: Any, channel: int, peak: Any, scale: Any) -> str
         other = Digit(state.integer("other", 0, count - 1, start, "Second test digit"))
     run = cached.run(here.which, other)
     titles = [
-        digit.name + ("" if digit.label is None else f"\na {digit.label}") for digit in (here.digit, other)
+        digit.name + ("" if digit.label is None else f"\n{with_article(digit.label)}")
+        for digit in (here.digit, other)
     ]
     left, right = chrome.columns(1, 1)
     for column, digit, title in zip((left, right), (here.digit, other), titles, strict=True):
