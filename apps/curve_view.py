@@ -15,7 +15,7 @@ from components import component
 from surroundings import surroundings
 
 from cnnviz.colours import theme as theme_named
-from cnnviz.concepts.saturation import places_around
+from cnnviz.concepts.saturation import flat_below, places_around
 from cnnviz.layers.activations import Activation
 
 _CURVE = component("curve")
@@ -54,6 +54,7 @@ def show(key: str, layer: str, name: str, function: Activation, own: Activation,
             "values": _text(function(places)),
             "slopes": _text(function.gradient(places, ones)),
             "own": _text(own(places)) if str(own) != name else "",
+            "flat": flat_below(function),
             "slope_colour": theme.positive,
             "bins": {"edges": edges.tolist(), "counts": counts.tolist(), "colours": colours},
         },

@@ -141,7 +141,7 @@ class Curve {
     if (slope === 0) return "Nothing comes back through it: whatever the loss would like, the weights behind this number do not hear of it.";
     if (slope === 1) return "The gradient comes back through it whole.";
     const share = `The gradient comes back through it ${number(slope, 3)} times as large.`;
-    return Math.abs(slope) < 0.1 ? `${share} The curve is almost flat here: it is saturated.` : share;
+    return Math.abs(slope) < this.data.flat ? `${share} The curve is almost flat here: it is saturated.` : share;
   }
 
   // What the learner does ----------------------------------------------------------------------
