@@ -103,10 +103,10 @@ def show_channel(name: str, values: Any, channel: int, peak: Any, scale: Any) ->
     chosen = [one.image for one in top]
     chrome.pick(
         "exciting_digits",
-        "What excites it most: of all 10,000 test digits those in which the map reaches its largest values "
-        "other than 0. The label in bold, the test digit's number, outlined what the strongest cell sees and "
-        f"that part alone, and the largest value; on this digit it is {number(values[(*peak, channel)])}. A "
-        "click makes one the digit of all pages.",
+        f"What excites it most: of all {record.images:,} test digits those in which the map reaches its "
+        "largest values other than 0. The label in bold, the test digit's number, outlined what the "
+        "strongest cell sees and that part alone, and the largest value; on this digit it is "
+        f"{number(values[(*peak, channel)])}. A click makes one the digit of all pages.",
         [f"Show test digit {k}, {with_article(labels[k])}" for k in chosen],
         chosen.index(here.digit.index) if not here.digit.own and here.digit.index in chosen else None,
         lambda k: choose_test_digit(chosen[k]),
@@ -304,7 +304,7 @@ def show_order() -> None:
     said, now = (int(run.output[0].argmax()) for run in (here.run, other))
     chrome.facts(
         (f"says {said}, as it was", probability(here.run.output[0][said])),
-        (f"says {now}, shuffled", probability(other.output[0][now])),
+        (f"says {now}, {'shuffled' if shuffle else 'not shuffled'}", probability(other.output[0][now])),
         (
             f"largest difference of the {counted(other.output.shape[1], 'probability', 'probabilities')}",
             number(float(np.abs(here.run.output - other.output).max()), 2),
@@ -312,9 +312,13 @@ def show_order() -> None:
     )
     chrome.show(
         "feature_maps",
-        f"The maps of {name} with their old numbers. The kernels changed places, and in each kernel of the "
-        "next layer the slices that read them: every later number is the same sum in another order, up to "
-        "rounding. So a map’s number is a name, not a rank.",
+        f"The maps of {name} with their old numbers. "
+        + (
+            "The kernels changed places, and so did the weights that read their maps: every later number is "
+            "the same sum in another order, up to rounding. So a map’s number is a name, not a rank."
+            if shuffle
+            else "Nothing is shuffled now."
+        ),
         limit=580,
         maps=other[name],
         columns=8,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import MODELS, htmls, pictures, widget
+from apps.conftest import MODELS, drawn, htmls, pictures, widget
 from cnnviz.channels.ablation import ablate, rank_agreement
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import partial_sums
@@ -128,6 +128,8 @@ def test_shuffled_channels_say_the_same(visit, digits, model):
     assert next(one["alt"] for one in pictures(at) if one["name"] == "cnnviz-feature-maps") != first
     next(button for button in at.button if button.label == "As it was").click().run()
     assert "<dd>0</dd><dt>largest difference of the 10" in htmls(at)
+    assert "changed places" not in drawn(at, "feature-maps")["caption"] + htmls(at)
+    assert f"says {run.output.argmax()}, not shuffled" in htmls(at)
 
 
 def test_no_slice_is_the_map(visit, digits):
