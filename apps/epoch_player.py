@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 
 import cached
-import numpy as np
 import state
 import streamlit as st
 from chosen_digit import Digit
-from components import component
+from components import component, float32_text
 from surroundings import surroundings
 
 from cnnviz import figures
@@ -67,7 +65,7 @@ def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> 
                 "rows": kernels.shape[1],
                 "cols": kernels.shape[2],
                 "count": kernels.shape[3],
-                "numbers": base64.b64encode(np.ascontiguousarray(kernels, "<f4").tobytes()).decode(),
+                "numbers": float32_text(kernels),
                 "scale": {"kind": scale.kind, "limit": scale.limit},
             },
             **for_browser(theme),
