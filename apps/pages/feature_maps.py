@@ -122,8 +122,8 @@ def show_channel(name: str, values: Any, channel: int, peak: Any, scale: Any) ->
 def show_sums(name: str, values: Any, channel: int, peak: Any, scale: Any) -> str:
     """The sums by input channel of which a convolution's output is made."""
     if not has_partial_sums(here.network[name]):
-        other = f"{name} is a {here.network[name].kind}: it does not add up channels. Convolutions do."
-        st.info(plain(other))
+        what = with_article(here.network[name].kind)
+        st.info(plain(f"{name} is {what}: it does not add up channels. Convolutions do."))
         summing = [layer for layer in maps if has_partial_sums(here.network[layer])]
         before = [layer for layer in summing if maps.index(layer) < maps.index(name)]
         nearest = before[-1] if before else summing[0]
