@@ -24,12 +24,6 @@ _PICTURE = component("picture")
 _TABLE = component("table")
 
 
-def definition(words: str, *, heard: str, instead: str) -> None:
-    """A page's head, below its title: what the concept is, and the half-truth about it set right."""
-    st.markdown(explained(words))
-    half_truth(heard, instead)
-
-
 def half_truth(heard: str, instead: str) -> None:
     """What is often heard, and what is so."""
     st.html(

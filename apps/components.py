@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from cnnviz.stage import bundle
@@ -15,3 +17,8 @@ def component(name: str, *, base_css: str = "") -> Any:
     if base_css:
         parts = parts | {"css": f"{base_css}\n{parts['css']}"}
     return st.components.v2.component(f"cnnviz.{name}", **parts)
+
+
+def float32_text(array: Any) -> str:
+    """An array's float32 bytes as text, which `floatsOf` in js/base64.js reads."""
+    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()

@@ -5,17 +5,14 @@ What it shows is worked out here, at every place where the point can stand; wher
 
 from __future__ import annotations
 
-import base64
-from typing import Any
-
 import numpy as np
 import state
 import streamlit as st
-from components import component
+from components import component, float32_text
 from surroundings import surroundings
 
 from cnnviz.colours import theme as theme_named
-from cnnviz.concepts.saturation import places_around
+from cnnviz.concepts.saturation import flat_below, places_around
 from cnnviz.layers.activations import Activation
 
 _CURVE = component("curve")
@@ -50,17 +47,13 @@ def show(key: str, layer: str, name: str, function: Activation, own: Activation,
             "name": name,
             "own_name": str(own),
             "place": place,
-            "places": _text(places),
-            "values": _text(function(places)),
-            "slopes": _text(function.gradient(places, ones)),
-            "own": _text(own(places)) if str(own) != name else "",
+            "places": float32_text(places),
+            "values": float32_text(function(places)),
+            "slopes": float32_text(function.gradient(places, ones)),
+            "own": float32_text(own(places)) if str(own) != name else "",
+            "flat": flat_below(function),
             "slope_colour": theme.positive,
             "bins": {"edges": edges.tolist(), "counts": counts.tolist(), "colours": colours},
         },
         on_kept_change=keep,
     )
-
-
-def _text(array: Any) -> str:
-    """An array's float32 bytes as text."""
-    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()

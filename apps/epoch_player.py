@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 
 import cached
-import numpy as np
 import state
 import streamlit as st
 from chosen_digit import Digit
-from components import component
+from components import component, float32_text
 from surroundings import surroundings
 
 from cnnviz import figures
 from cnnviz.colours import for_browser
 from cnnviz.figures.epochs import places_on_scale
-from cnnviz.numbers import counted, number, percent, probability
+from cnnviz.numbers import counted, number, percent, probability, with_article
 from cnnviz.training.history import TrainingHistory
 from cnnviz.training.learning_curves import LearningCurve, learning_curves
 
@@ -54,7 +52,8 @@ def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> 
             "caption": _caption(curves),
             "alt": _in_words(curves),
             "shares": {
-                "title": f"What it says of {digit.name}" + ("" if label is None else f", a {label}"),
+                "title": f"What it says of {digit.name}"
+                + ("" if label is None else f", {with_article(label)}"),
                 "rows": shares.tolist(),
                 "texts": [[probability(share) for share in row] for row in shares],
                 "places": [max(k for k, at in enumerate(kept) if at <= n) for n in range(history.epochs + 1)],
@@ -66,7 +65,7 @@ def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> 
                 "rows": kernels.shape[1],
                 "cols": kernels.shape[2],
                 "count": kernels.shape[3],
-                "numbers": base64.b64encode(np.ascontiguousarray(kernels, "<f4").tobytes()).decode(),
+                "numbers": float32_text(kernels),
                 "scale": {"kind": scale.kind, "limit": scale.limit},
             },
             **for_browser(theme),

@@ -27,7 +27,7 @@ from surroundings import surroundings
 from cnnviz.colours import ink_png, png
 from cnnviz.network.mistakes import next_mistake
 from cnnviz.network.opened_network import OpenedNetwork
-from cnnviz.numbers import counted, probability
+from cnnviz.numbers import counted, probability, with_article
 from cnnviz.stage.component import live_view
 from cnnviz.stage.stage_state import entry_of
 from cnnviz.teaching.lesson_needs import DIGITS, lack_of
@@ -357,7 +357,7 @@ def _card(here: Current) -> str:
     else:
         right = here.predicted == here.label
         verdict, mark = ("right", "✓") if right else ("wrong", "✗")
-        alt = f"{here.digit.name.capitalize()}, a {here.label}"
+        alt = f"{here.digit.name.capitalize()}, {with_article(here.label)}"
         words = f"""<p>The label says<br><b>{here.label}</b></p>
       <p class="{verdict}">{says}
         <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""

@@ -6,14 +6,12 @@ and output are kept is in the URL.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import state
 import streamlit as st
-from components import component
+from components import component, float32_text
 from surroundings import surroundings
 
 from cnnviz import Run, channels, figures
@@ -60,11 +58,11 @@ def show(run: Run, name: str, key: str) -> tuple[int, int, int]:
             "inputs": len(matrix),
             "outputs": outputs,
             "then": "" if layer.activation is None else layer.activation.name,
-            "x": _text(x),
-            "matrix": _text(matrix),
-            "bias": _text(bias),
-            "before": _text(before),
-            "after": _text(after),
+            "x": float32_text(x),
+            "matrix": float32_text(matrix),
+            "bias": float32_text(bias),
+            "before": float32_text(before),
+            "after": float32_text(after),
             "scales": {which: {"kind": scale.kind, "limit": scale.limit} for which, scale in scales.items()},
             **for_browser(theme),
             "theme": theme,
@@ -80,8 +78,3 @@ def _kept(limits: tuple[int, ...], first: tuple[int, ...]) -> tuple[int, int, in
         state.place(name, limit, start) for name, limit, start in zip(_PARAMETERS, limits, first, strict=True)
     )
     return row, column, channel
-
-
-def _text(array: Any) -> str:
-    """An array's float32 bytes as text."""
-    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()

@@ -6,14 +6,13 @@ is in the URL.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import state
 import streamlit as st
-from components import component
+from components import component, float32_text
 from header import Current
 from surroundings import surroundings
 
@@ -111,10 +110,9 @@ def _rung(field: ReceptiveField) -> dict[str, Any]:
 
 def _picture(values: np.ndarray, scale: Scale | None = None) -> dict[str, Any]:
     scale = scale or Scale.of(values)
-    content = np.ascontiguousarray(values, "<f4").tobytes()
     return {
         "rows": values.shape[0],
         "cols": values.shape[1],
-        "values": base64.b64encode(content).decode(),
+        "values": float32_text(values),
         "scale": {"kind": scale.kind, "limit": scale.limit},
     }

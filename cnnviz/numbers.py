@@ -187,6 +187,17 @@ def counted(count: int, noun: str, nouns: str = "") -> str:
     return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
+def with_article(name: object) -> str:
+    """A digit or a class with "a" or "an" before it.
+
+    >>> with_article(7), with_article(8), with_article("dog"), with_article("apple")
+    ('a 7', 'an 8', 'a dog', 'an apple')
+    """
+    text = str(name)
+    spoken = text[:1].lower() in ("a", "e", "i", "o", "u", "8") or text in ("11", "18")
+    return f"{'an' if spoken else 'a'} {text}"
+
+
 def all_of(count: int, noun: str, nouns: str = "") -> str:
     """All there are of something: "the only layer", "both layers", "all 3 layers".
 

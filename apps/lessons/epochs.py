@@ -51,7 +51,7 @@ figures.training_curves({"loss": {"training": history.series("loss")}}, epoch=7,
 for epoch in (0, 1, 7, history.epochs):
     probabilities = net.with_weights(history.weights_after(epoch)).predict(images[18])[0]
     said, share = probabilities.argmax(), probabilities.max()
-    print(f"after epoch {epoch:>2}: a {said} with {share:.2%}, it is a {labels[18]}")
+    print(f"after epoch {epoch:>2}: {said} with {share:.2%}, label {labels[18]}")
 epochs = history.around(7)
 kernels = np.stack([history.weights_after(epoch)["conv2d/kernel"][:, :, 0] for epoch in epochs])
 figures.kernels_over_epochs(kernels, epochs, highlight=7)
@@ -62,7 +62,7 @@ figures.kernels_over_epochs(kernels, epochs, highlight=7)
 
 # %%
 for flip in found.flips(7)[:5]:
-    print(f"test digit {flip.index}, a {flip.label}: {flip.before} -> {flip.after}")
+    print(f"test digit {flip.index}, label {flip.label}: {flip.before} -> {flip.after}")
 gained, lost = found.turns()[6]
 print(f"epoch 7: {gained} became right, {lost} became wrong")
 

@@ -32,7 +32,7 @@ top = read_exciting("mnist_14k").of(name, channel)[:6]
 for one in top:
     (above, below), (left, right) = fields[name].box(one.row, one.col)
     where = f"rows {above} to {below}, columns {left} to {right}"
-    print(f"test digit {one.image}, a {labels[one.image]}: {one.value:.2f}, from {where}")
+    print(f"test digit {one.image}, label {labels[one.image]}: {one.value:.2f}, from {where}")
 
 # %% [markdown]
 # ## Where its numbers come from

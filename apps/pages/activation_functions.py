@@ -234,6 +234,7 @@ def zeros() -> None:
         changed = cached.changed_by_silence(
             here.model, {name: tuple(found) for name, found in scarce.items()}, COUNT
         )
+        which = "it" if sum(map(len, scarce.values())) == 1 else "all of these"
         st.markdown(
             "; ".join(
                 f"Channel {channel} of {plain(name)} is other than 0 in "
@@ -242,7 +243,7 @@ def zeros() -> None:
                 for of in [over[name]]
                 for channel in found
             )
-            + f". With all of these set to 0, the prediction changes for {counted(changed, 'digit')} of the "
+            + f". With {which} set to 0, the prediction changes for {counted(changed, 'digit')} of the "
             f"first {COUNT:,}."
         )
     if not whole:

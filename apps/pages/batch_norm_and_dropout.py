@@ -126,7 +126,8 @@ def forms(name: str, channel: int) -> None:
                     number(moving["moving_variance"][channel]),
                 ),
             ],
-            caption=f"The batch is {here.digit.name} and the first other test digits, {size} in all.",
+            caption=f"The batch is {here.digit.name} "
+            + (f"and the first other test digits, {size} in all." if size > 1 else "alone."),
             name="forms",
         )
     chrome.show(

@@ -21,7 +21,7 @@ from cnnviz.concepts.linearity import superposition
 from cnnviz.concepts.weight_sharing import connections
 from cnnviz.images.array_text import array_to_text
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import number
+from cnnviz.numbers import minus, number
 from cnnviz.ops.padding import Window, window
 from cnnviz.teaching.questions import convolution as questions
 from cnnviz.verification.convolution_rounding import METHODS
@@ -298,23 +298,25 @@ def linear() -> None:
         bias=bias,
         rectified=bent,
     )
+    second = minus(b) if b >= 0 else f"({minus(b)})"
     if both.same:
-        verdict = "The two maps are the same, but for rounding: "
-        verdict += (
-            "here. Behind a bias or a ReLU nothing promises it."
+        verdict = (
+            "The two maps are the same here, but for rounding. With a bias or a ReLU they need not be."
             if bias or bent
-            else "a convolution is linear."
+            else "The two maps are the same, but for rounding: a convolution is linear."
         )
     elif bent:
         verdict = "The two maps differ: a ReLU of a sum is not the sum of two ReLUs."
     else:
-        verdict = f"The two maps differ: the bias is in the one once, in the other {a} + {b} times."
+        verdict = (
+            f"The two maps differ: the bias is in the one once, in the other {minus(a)} + {second} times."
+        )
     largest = float(np.abs(both.difference).max())
     with picture:
         chrome.show(
             "feature_maps",
-            f"{first_layer.name}, kernel {strongest}, of {a} times {here.digit.name} plus {b} times test "
-            f"digit {other:,}. {verdict} The largest difference is {number(largest)}.",
+            f"{first_layer.name}, kernel {strongest}, of {minus(a)} times {here.digit.name} plus {second} "
+            f"times test digit {other:,}. {verdict} The largest difference is {number(largest)}.",
             share=2 / 3,
             maps=np.stack([both.of_sum, both.sum_of, both.difference], axis=2),
             labels=["the map of the sum", "the sum of the maps", "their difference"],

@@ -81,10 +81,11 @@ def two_seeds() -> str:
     one, other = cached.kept(learning_curves, NAMES["seeds"], "accuracy")
     last = len(one.values) - 1
     first, end = (epoch_player.apart(one, other, epoch) for epoch in (1, last))
+    images = cached.recorded_run(NAMES["seeds"][0]).images
     return (
-        "Two of mnist_maxpool, with the same 5,000 images and the same recipe; only the random start and the "
-        f"order differ. After one epoch they are {first} percentage points apart, after {last} epochs {end}. "
-        f"On {one.images:,} images the standard error of such a difference is "
+        f"Two of mnist_maxpool, with the same {images:,} images and the same recipe; only the random start "
+        f"and the order differ. After one epoch they are {first} percentage points apart, after {last} "
+        f"epochs {end}. On {one.images:,} images the standard error of such a difference is "
         f"{100 * error_of_difference(one, other, last):.2f}: one below that does not say which is better."
     )
 

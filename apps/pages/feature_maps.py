@@ -20,7 +20,7 @@ from cnnviz.concepts.channel_order import can_be_reordered, reordered
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import counted, number, percent, probability
+from cnnviz.numbers import counted, number, percent, probability, with_article
 from cnnviz.teaching.questions import feature_maps as questions
 
 LOOKS = {"channel": "One map", "sums": "Its partial sums", "two": "Another digit"}
@@ -103,11 +103,11 @@ def show_channel(name: str, values: Any, channel: int, peak: Any, scale: Any) ->
     chosen = [one.image for one in top]
     chrome.pick(
         "exciting_digits",
-        "What excites it most: of all 10,000 test digits those in which the map reaches its largest values "
-        "other than 0. The label in bold, the test digit's number, outlined what the strongest cell sees and "
-        f"that part alone, and the largest value; on this digit it is {number(values[(*peak, channel)])}. A "
-        "click makes one the digit of all pages.",
-        [f"Show test digit {k}, a {labels[k]}" for k in chosen],
+        f"What excites it most: of all {record.images:,} test digits those in which the map reaches its "
+        "largest values other than 0. The label in bold, the test digit's number, outlined what the "
+        "strongest cell sees and that part alone, and the largest value; on this digit it is "
+        f"{number(values[(*peak, channel)])}. A click makes one the digit of all pages.",
+        [f"Show test digit {k}, {with_article(labels[k])}" for k in chosen],
         chosen.index(here.digit.index) if not here.digit.own and here.digit.index in chosen else None,
         lambda k: choose_test_digit(chosen[k]),
         images=images[chosen],
@@ -122,8 +122,8 @@ def show_channel(name: str, values: Any, channel: int, peak: Any, scale: Any) ->
 def show_sums(name: str, values: Any, channel: int, peak: Any, scale: Any) -> str:
     """The sums by input channel of which a convolution's output is made."""
     if not has_partial_sums(here.network[name]):
-        other = f"{name} is a {here.network[name].kind}: it does not add up channels. Convolutions do."
-        st.info(plain(other))
+        what = with_article(here.network[name].kind)
+        st.info(plain(f"{name} is {what}: it does not add up channels. Convolutions do."))
         summing = [layer for layer in maps if has_partial_sums(here.network[layer])]
         before = [layer for layer in summing if maps.index(layer) < maps.index(name)]
         nearest = before[-1] if before else summing[0]
@@ -190,7 +190,8 @@ def show_two(name: str, values: Any, channel: int, peak: Any, scale: Any) -> str
         other = Digit(state.integer("other", 0, count - 1, start, "Second test digit"))
     run = cached.run(here.which, other)
     titles = [
-        digit.name + ("" if digit.label is None else f"\na {digit.label}") for digit in (here.digit, other)
+        digit.name + ("" if digit.label is None else f"\n{with_article(digit.label)}")
+        for digit in (here.digit, other)
     ]
     left, right = chrome.columns(1, 1)
     for column, digit, title in zip((left, right), (here.digit, other), titles, strict=True):
@@ -303,7 +304,7 @@ def show_order() -> None:
     said, now = (int(run.output[0].argmax()) for run in (here.run, other))
     chrome.facts(
         (f"says {said}, as it was", probability(here.run.output[0][said])),
-        (f"says {now}, shuffled", probability(other.output[0][now])),
+        (f"says {now}, {'shuffled' if shuffle else 'not shuffled'}", probability(other.output[0][now])),
         (
             f"largest difference of the {counted(other.output.shape[1], 'probability', 'probabilities')}",
             number(float(np.abs(here.run.output - other.output).max()), 2),
@@ -311,9 +312,13 @@ def show_order() -> None:
     )
     chrome.show(
         "feature_maps",
-        f"The maps of {name} with their old numbers. The kernels changed places, and in each kernel of the "
-        "next layer the slices that read them: every later number is the same sum in another order, up to "
-        "rounding. So a map’s number is a name, not a rank.",
+        f"The maps of {name} with their old numbers. "
+        + (
+            "The kernels changed places, and so did the weights that read their maps: every later number is "
+            "the same sum in another order, up to rounding. So a map’s number is a name, not a rank."
+            if shuffle
+            else "Nothing is shuffled now."
+        ),
         limit=580,
         maps=other[name],
         columns=8,

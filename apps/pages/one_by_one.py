@@ -11,6 +11,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from chosen_digit import test_digits
 from plain import plain
 
 from cnnviz import channels, kernels, ops, receptive_field
@@ -157,7 +158,8 @@ def show_separable() -> None:
         )
         chrome.note(
             "Fewer weights can do less: for one input map all kernels are then the same kernel, times a "
-            f"number each. {here.model} was trained without such layers; one that has them learns with that."
+            "number each. Nothing was trained again here; a network that is built of such layers "
+            "learns with them."
         )
     code.append(f"""
     layer = net[{quoted(layer.name)}]
@@ -255,7 +257,7 @@ def show_all_digits(name: str, reduction: channels.Reduction) -> None:
     mine = (here.model, reduction.by, reduction.k)
     evaluation = cached.reduced_accuracy(here.model, name, reduction, mine in asked)
     if evaluation is None:
-        st.button("Try all 10,000 test digits", on_click=asked.add, args=(mine,))
+        st.button(f"Try all {len(test_digits()[0]):,} test digits", on_click=asked.add, args=(mine,))
     else:
         st.markdown(
             f"On all {evaluation.images:,} test digits: **{percent(evaluation.accuracy)}**, that is "

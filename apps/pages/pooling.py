@@ -16,7 +16,7 @@ from cnnviz import figures
 from cnnviz.concepts import downsampling as pooling
 from cnnviz.concepts import playground
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import percent
+from cnnviz.numbers import all_of, percent
 from cnnviz.teaching.questions import pooling as questions
 
 KINDS = {"max_pool2d": "Max", "avg_pool2d": "Average"}
@@ -118,7 +118,7 @@ def show_move() -> None:
     with right_column:
         chrome.facts(
             *(
-                (f"{of}, all {count} channels, changed by", percent(change, 0))
+                (f"{of}, {all_of(count, 'channel')}, changed by", percent(change, 0))
                 for of, change in zip(("the maps", "max-pooled", "average-pooled"), move.changes, strict=True)
             )
         )

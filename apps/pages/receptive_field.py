@@ -136,9 +136,10 @@ def what_inside_shows(check: FieldCheck) -> str:
     """What follows from the pixels inside that were changed one at a time."""
     rows, cols = check.idle
     if rows or cols:
+        idle = [counted(len(one), axis) for one, axis in ((rows, "row"), (cols, "column")) if one]
         return (
-            f"In {counted(len(rows), 'row')} and {counted(len(cols), 'column')} of the field no pixel was "
-            "found that changes the unit: zero weights, a ReLU or a maximum may hide them, or the box is "
+            f"In {' and '.join(idle)} of the field no pixel was found "
+            " that changes the unit: zero weights, a ReLU or a maximum may hide them, or the box is "
             "too large."
         )
     said = "Inside, every row and column has pixels that change it: the box could not be smaller."

@@ -9,20 +9,15 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from plain import plain as words
+from plain import plain
 
 from cnnviz import figures
 from cnnviz.concepts.scores_to_loss import GradientStep, Loss, loss_of, softmax_steps, step_against
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import minus, number, probability, signed_number
+from cnnviz.numbers import general, number, probability, signed_number
 from cnnviz.receipts.one_weight import largest_gradient, weight_step
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 from cnnviz.training.history import read_history
-
-
-def plain(value: float) -> str:
-    """A number that was chosen, as it was written."""
-    return f"{value:g}"
 
 
 def probabilities(loss: Loss) -> float:
@@ -35,7 +30,7 @@ def probabilities(loss: Loss) -> float:
     degrees = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
     with chrome.controls("temperature"):
         temperature = state.option(
-            "temperature", degrees, 1.0, st.select_slider, "Temperature", format_func=plain
+            "temperature", degrees, 1.0, st.select_slider, "Temperature", format_func=general
         )
     steps = softmax_steps(loss.logits, temperature)
     left, right = chrome.columns(1, 1)
@@ -51,7 +46,7 @@ def probabilities(loss: Loss) -> float:
     with right:
         chrome.show(
             "probabilities",
-            f"The same after softmax at temperature {plain(temperature)}: they add up to 1.",
+            f"The same after softmax at temperature {general(temperature)}: they add up to 1.",
             share=0.5,
             values=steps.probabilities,
             label=here.label,
@@ -123,6 +118,8 @@ def outcome(step: GradientStep) -> str:
         return "No step was taken."
     if step.actual > 0:
         return "This one was so large that the loss rose: behind the next bend the curve goes up again."
+    if step.actual == 0:
+        return "The loss is what it was: the line promised that it would fall."
     if step.actual < step.expected:
         return "Here the loss fell by more than the line promised."
     return "Here the loss fell by less than the line promised; with a larger step it can even rise."
@@ -134,7 +131,7 @@ def pixels(step: GradientStep, size: float) -> None:
     chrome.show(
         "pixel_gradient",
         "The gradient of the loss by pixel: in blue, more ink would raise the loss; in orange, more ink "
-        f"would lower it. Then the digit after the step; no pixel changes by more than {plain(size)}.",
+        f"would lower it. Then the digit after the step; no pixel changes by more than {general(size)}.",
         image=loss.image[:, :, 0],
         gradient=loss.wrt_pixels[:, :, 0],
         after=after.image[:, :, 0],
@@ -187,7 +184,7 @@ def stepped_pixels() -> float:
     sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
     with chrome.controls("step"):
         size = state.option(
-            "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=plain
+            "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=general
         )
     pixels(cached.kept(step_against, loss, size), size)
     return size
@@ -196,7 +193,7 @@ def stepped_pixels() -> float:
 def one_weight() -> None:
     """How one weight learns: its gradient, a nudge that tries it, and one step of training."""
     st.markdown(
-        f"Here {words(here.model)} has the random weights that it began with, and {cached.LEARNED_FROM} "
+        f"Here {plain(here.model)} has the random weights that it began with, and {cached.LEARNED_FROM} "
         "training images give a mean loss. The gradient of one weight says how much that loss changes as "
         "the weight grows. The weight is used at every position of every image; each use adds what was read "
         "there, times what came back there from the loss."
@@ -205,7 +202,7 @@ def one_weight() -> None:
     array = f"{name}/kernel"
     with chrome.controls("weight"):
         rate = state.option(
-            "rate", (0.001, 0.01, 0.1, 1.0), 0.1, st.select_slider, "Learning rate", format_func=plain
+            "rate", (0.001, 0.01, 0.1, 1.0), 0.1, st.select_slider, "Learning rate", format_func=general
         )
         step = cached.first_step(here.model, rate)
         rows, cols, _, kernels = step.gradients[array].shape
@@ -219,7 +216,7 @@ def one_weight() -> None:
             0.01,
             st.select_slider,
             "Nudge it by",
-            format_func=plain,
+            format_func=general,
         )
     at = (row, col, 0, kernel)
     found = cached.kept(weight_step, step, array, at)
@@ -229,9 +226,9 @@ def one_weight() -> None:
         ("the weight", signed_number(found.before)),
         (f"its gradient, the sum of {found.products.size:,} products", signed_number(found.gradient)),
         ("the mean loss", number(now, 4)),
-        (f"the loss with {minus(plain(nudge))} added to it", number(loss_then, 4)),
-        ("its change", signed_number(loss_then - now)),
-        (f"the gradient times {minus(plain(nudge))}", signed_number(found.gradient * nudge)),
+        (f"the mean loss with {general(nudge)} added to the weight", number(loss_then, 4)),
+        ("what that changes", signed_number(loss_then - now)),
+        (f"the gradient times {general(nudge)}", signed_number(found.gradient * nudge)),
     )
     image = state.integer("image", 0, cached.LEARNED_FROM - 1, 0, "Training image")
     left, right = chrome.columns(1, 1)
@@ -257,8 +254,8 @@ def one_weight() -> None:
             name="one-weight",
         )
     st.markdown(
-        "One step of training takes the gradient times the learning rate off: "
-        f"{signed_number(found.before)} − {plain(rate)} · ({signed_number(found.gradient)}) = "
+        "One step of gradient descent takes the gradient times the learning rate off: "
+        f"{signed_number(found.before)} − {general(rate)} · ({signed_number(found.gradient)}) = "
         f"{signed_number(found.after)}. All {step.network.count_params()[1]:,} trainable weights take such a "
         "step at once, again and again, each time with other images: that is training."
     )

@@ -10,6 +10,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from chosen_digit import test_digits
 
 from cnnviz import channels, kernels, receptive_field
 from cnnviz.layers.layer import quoted
@@ -112,11 +113,11 @@ def show_kernels() -> None:
     """What the kernels of the first layer answer to most."""
     chrome.show(
         "kernel_portraits",
-        f"Beside each kernel of {first.name} stands the part of all 10,000 test digits that it answers to "
-        "most, and its gain for waves: uniform grey in the middle, the finest stripes at the rim. Under "
-        "each: the direction in which its strongest wave runs (0° to the right, 90° down) and how many of "
-        "its periods go into a pixel, or “one brightness” if plain grey comes through most; then its largest "
-        "answer, of the largest that pixels from 0 to 1 allow.",
+        f"Beside each kernel of {first.name} stands the part of all {len(test_digits()[0]):,} test digits "
+        "that it answers to most, and its gain for waves: uniform grey in the middle, the finest stripes at "
+        "the rim. Under each: the direction in which its strongest wave runs (0° to the right, 90° down) and "
+        "how many of its periods go into a pixel, or “one brightness” if plain grey comes through most; then "
+        "its largest answer, of the largest that pixels from 0 to 1 allow.",
         kernels=first.weights["kernel"][:, :, 0],
         patches=cached.exciting_patches(here.model, first.name),
     )

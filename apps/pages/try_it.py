@@ -16,7 +16,7 @@ from cnnviz import figures
 from cnnviz.images.no_digits import no_digits
 from cnnviz.layers.layer import quoted
 from cnnviz.network.mistakes import SURE, likeliest, surest
-from cnnviz.numbers import percent, probability
+from cnnviz.numbers import percent, probability, with_article
 from cnnviz.teaching.questions.try_it import how_sure_it_was
 
 
@@ -134,6 +134,6 @@ chrome.half_truth(
     "A probability of 99 % means that the answer is right.",
     "It is the largest of ten numbers that softmax makes sum to 1, whatever there is to see. "
     "This network calls "
-    + ", ".join(f"{name} a {best} with {probability(most)}" for name, (best, most) in asked)
+    + ", ".join(f"{name} {with_article(best)} with {probability(most)}" for name, (best, most) in asked)
     + f". Its surest mistake among the test digits has {percent(surest(mistakes))}.",
 )

@@ -47,7 +47,8 @@ def moved_maps() -> None:
         channel = state.integer("channel", 0, maps.before.shape[2] - 1, strongest, "Channel")
     chrome.show(
         "moved_maps",
-        f"{name}, channel {channel}. {verdict_on(maps, padded)} Grey cells came in over the border.",
+        f"{name}, channel {channel}. {verdict_on(maps, padded)}"
+        + (" Grey cells came in over the border." if rows or cols else ""),
         maps=maps,
         channel=channel,
         pixels=name in net.inputs,
@@ -158,8 +159,9 @@ def as_a_dense_layer() -> None:
     with picture:
         chrome.show(
             "weight_matrix",
-            f"A part of the digit, 6 × 6 pixels. Of {matrix.matrix.size} weights {matrix.connected} need not "
-            f"be 0, and they have {kernel.size} values. Dense layer and convolution give {equal}.",
+            f"A part of {here.digit.name}, {len(patch)} × {len(patch[0])} pixels. Of "
+            f"{matrix.matrix.size} weights {matrix.connected} need not be 0, and they have "
+            f"{kernel.size} values. Dense layer and convolution give {equal}.",
             share=0.5,
             x=patch,
             kernel=kernel,
@@ -169,9 +171,9 @@ def as_a_dense_layer() -> None:
         f"""
         patch = busiest_patch(image / 255)
         kernel = net[{quoted(convolutions[0])}].weights["kernel"][:, :, 0, {chosen}]
-        matrix = convolution_matrix(kernel, patch.shape).matrix
-        print(matrix[:, {line}].reshape(patch.shape))
-        print(ops.dense(patch.reshape(1, -1), matrix).reshape(4, 4))
+        found = convolution_matrix(kernel, patch.shape)
+        print(found.matrix[:, {line}].reshape(patch.shape))
+        print(ops.dense(patch.reshape(1, -1), found.matrix).reshape(found.output_size))
         print(ops.conv2d(patch, kernel[:, :, None, None]))
         """
     )

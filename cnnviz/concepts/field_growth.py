@@ -18,7 +18,21 @@ from cnnviz.receptive_fields.specs import Spec
 
 @dataclass(frozen=True)
 class GrowthExample:
-    """A stack to look at: its title, "meeting" or "holes", its layers, and how many columns its input has."""
+    """A stack to look at.
+
+    Parameters
+    ----------
+    title
+        What it is called.
+    about
+        What it shows: "meeting" or "holes".
+    layers
+        From the input up.
+    size
+        Rows and columns of its input.
+    why
+        A sentence on what to see in it.
+    """
 
     title: str
     about: str

@@ -39,6 +39,15 @@ class Slopes:
     mean: float
 
 
+def flat_below(function: Activation) -> float:
+    """The slope below which a function counts as saturated; 0 for one that is ever steeper.
+
+    >>> flat_below(Activation("sigmoid")), flat_below(Activation("exponential"))
+    (0.025, 0.0)
+    """
+    return FLAT * function.steepest if np.isfinite(function.steepest) else 0.0
+
+
 def slopes_at(function: Activation, numbers: Any) -> Slopes:
     """How much of a gradient comes back through a function at some numbers.
 
@@ -63,7 +72,7 @@ def slopes_at(function: Activation, numbers: Any) -> Slopes:
     if not numbers.size:
         raise ValueError(f"numbers must not be empty, got shape {numbers.shape}")
     slopes = np.abs(function.gradient(numbers, np.ones_like(numbers)))
-    flat = slopes < FLAT * function.steepest
+    flat = (slopes == 0) | (slopes < flat_below(function))
     return Slopes(float((slopes == 0).mean()), float(flat.mean()), float(slopes.mean(dtype=np.float64)))
 
 

@@ -15,7 +15,7 @@ from cnnviz.colours import Scale
 from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, side_by_side, text_width
 from cnnviz.figures.marks import Dashes, Mark
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import counted, number
+from cnnviz.numbers import counted, number, with_article
 
 _HEAD, _PLOT, _FOOT, _LEFT, _RIGHT = 26.0, 104.0, 40.0, 58.0, 14.0
 """Of a panel: room for its legend and its height; then room under all, left and right of them."""
@@ -432,7 +432,7 @@ def flipped_digits(
         right = then == label
         digits.append(canvas.image(images[k], x + 0.5, y + 0.5, size, scale=scale))
         canvas.text(x, y + size + 17, f"{first} → {then} {'✓' if right else '✗'}", weight="bold")
-        canvas.text(x, y + size + 34, f"{name} is a {label}", size=SMALL)
+        canvas.text(x, y + size + 34, f"{name} is {with_article(label)}", size=SMALL)
         verdict = "which is right" if right else "which is wrong"
-        words.append(f"{name}, a {label}: first {first}, then {then}, {verdict}")
+        words.append(f"{name}, {with_article(label)}: first {first}, then {then}, {verdict}")
     return canvas.picture("; ".join(words) + ".", digits=digits)

@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import input_picture
-from cnnviz.numbers import counted, number
+from cnnviz.numbers import counted, number, with_article
 from cnnviz.receptive_fields.field import Box
 
 
@@ -108,8 +108,8 @@ def exciting_digits(
         patches.append(canvas.image(part, over, down, broad, high, scale=scale, frame="accent"))
         canvas.text(x, y + tall + (0 if beside else 6 + tall) + 14, number(value), size=SMALL)
     told = "; ".join(
-        f"{title}{f', a {mark}' if mark else ''}: {number(value)}, seen are rows {top} to {bottom} and "
-        f"columns {left} to {right}"
+        f"{title}{f', {with_article(mark)}' if mark else ''}: {number(value)}, seen are rows {top} to "
+        f"{bottom} and columns {left} to {right}"
         for title, mark, value, ((top, bottom), (left, right)) in zip(
             titles, marks, values, boxes, strict=True
         )

@@ -12,7 +12,7 @@ from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.class_names import class_names
 from cnnviz.images.input_pictures import input_picture
 from cnnviz.network.mistakes import Mistake
-from cnnviz.numbers import percent
+from cnnviz.numbers import percent, with_article
 
 MOST_CLASSES = 1_000_000
 
@@ -104,4 +104,4 @@ def case_in_words(mistake: Mistake, names: Sequence[str] | None = None) -> str:
         raise ValueError(f"names must have one for each class up to {largest}, got {len(names)}")
     called = range(1 + largest) if names is None else names
     says = ", ".join(f"{called[k]} with {percent(share, 0)}" for k, share in mistake.ranked)
-    return f"Image {mistake.index} is a {called[mistake.label]}: {says}."
+    return f"Image {mistake.index} is {with_article(called[mistake.label])}: {says}."

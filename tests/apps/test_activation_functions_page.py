@@ -12,7 +12,7 @@ from apps.conftest import cells, given, htmls, pictures, widget
 from cnnviz.concepts.activation_exchange import exchange, function_named, hidden_activations
 from cnnviz.concepts.affine_collapse import collapse
 from cnnviz.concepts.dead_channels import sparsity_over, zeros_in
-from cnnviz.concepts.saturation import hearing, places_around, slopes_at
+from cnnviz.concepts.saturation import flat_below, hearing, places_around, slopes_at
 from cnnviz.network.evaluation import evaluate
 from cnnviz.numbers import number, percent, probability
 from cnnviz.training.history import read_history
@@ -62,6 +62,7 @@ def test_the_curve_its_slope_and_its_numbers_are_the_librarys(visit, layer, func
         ("slopes", curve.gradient(places, np.ones_like(places))),
     ):
         np.testing.assert_array_equal(np.frombuffer(b64decode(data[name]), "<f4"), values.astype("<f4"))
+    assert data["flat"] == flat_below(curve)
     assert sum(data["bins"]["counts"]) == numbers.size
     assert data["place"] == (np.abs(places - numbers.min()).argmin() if place is None else place)
     assert bool(data["own"]) == (function != "relu")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from html import unescape
 
 import numpy as np
+import pytest
 
 import cnnviz
-from apps.conftest import cells, drawn, htmls, pictures, widget
+from apps.conftest import cells, drawn, htmls, pictures, tables, widget
 from cnnviz.concepts import dropout
 from cnnviz.concepts.batch_normalization import fold, normalization_over
 from cnnviz.numbers import number, percent, signed_number
@@ -30,6 +31,14 @@ def test_the_batch_is_chosen_and_kept_in_the_address(visit):
     widget(at.select_slider, "batch").set_value(64).run()
     assert at.query_params["batch"] in ("64", ["64"])
     assert "Marked is 64." in drawn(at, "distance-by-batch")["alt"]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(1, "alone."), (2, "and the first other test digits, 2 in all.")]
+)
+def test_who_is_in_the_batch_is_said(visit, size, words):
+    at = visit("batch_norm_and_dropout", about="forms", digit=18, batch=size)
+    assert f"The batch is test digit 18 {words}" in [table["caption"] for table in tables(at)]
 
 
 def test_folding_is_told_with_its_numbers(visit):

@@ -192,6 +192,10 @@ def test_two_digits_added_show_that_it_is_linear_and_a_relu_is_not(visit, model)
         ({"a": 2, "b": -1}, "the same, but for rounding: a convolution is linear."),
         ({"a": -2, "with_relu": 1}, "differ: a ReLU of a sum is not the sum of two ReLUs."),
         ({"a": 2, "b": 0, "with_bias": 1}, "differ: the bias is in the one once, in the other 2 + 0 times."),
+        (
+            {"a": -1, "b": -2, "with_bias": 1},
+            "differ: the bias is in the one once, in the other −1 + (−2) times.",
+        ),
     ):
         at = visit("convolution", model=model, digit=4, other=7, **query)
         caption = drawn(at, "feature-maps")["caption"]

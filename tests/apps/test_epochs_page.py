@@ -10,6 +10,7 @@ from scipy.stats import binom
 
 import cnnviz
 from apps.conftest import cells, given, htmls, pictures, said, widget
+from cnnviz.numbers import with_article
 from cnnviz.training.epoch_predictions import read_predictions
 from cnnviz.training.history import read_history, read_selection
 
@@ -68,7 +69,7 @@ def test_flips_are_listed_with_label_before_and_after(visit):
         became = "right" if flip.gained else "wrong"
         assert f"{flip.index:,}|{flip.label}|{flip.before}|{flip.after}|{became}" in cells(at)
         assert (
-            f"{flip.index:,}, a {flip.label}: first {flip.before}, then {flip.after}"
+            f"{flip.index:,}, {with_article(flip.label)}: first {flip.before}, then {flip.after}"
             in (picture(at, "flipped_digits")[0]["alt"])
         )
 

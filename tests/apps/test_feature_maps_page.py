@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import MODELS, htmls, pictures, widget
+from apps.conftest import MODELS, drawn, htmls, pictures, widget
 from cnnviz.channels.ablation import ablate, rank_agreement
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import partial_sums
-from cnnviz.numbers import number, percent, probability
+from cnnviz.numbers import number, percent, probability, with_article
 
 LOOKS = ("channel", "sums", "two")
 
@@ -36,7 +36,7 @@ def test_the_digits_that_excite_are_the_recorded_ones_and_can_be_chosen(visit, d
     found = read_exciting("mnist_14k").of("conv2d_3", 7)
     shown = next(one for one in pictures(at) if "the most exciting first" in one["alt"])
     names = [tile["name"] for tile in shown["tiles"]]
-    assert names == [f"Show test digit {one.image}, a {digits[1][one.image]}" for one in found]
+    assert names == [f"Show test digit {one.image}, {with_article(digits[1][one.image])}" for one in found]
     box = cnnviz.receptive_field(cnnviz.load_model("mnist_14k"))["conv2d_3"].box(found[0].row, found[0].col)
     (top, bottom), (left, right) = box
     assert (
@@ -128,6 +128,8 @@ def test_shuffled_channels_say_the_same(visit, digits, model):
     assert next(one["alt"] for one in pictures(at) if one["name"] == "cnnviz-feature-maps") != first
     next(button for button in at.button if button.label == "As it was").click().run()
     assert "<dd>0</dd><dt>largest difference of the 10" in htmls(at)
+    assert "changed places" not in drawn(at, "feature-maps")["caption"] + htmls(at)
+    assert f"says {run.output.argmax()}, not shuffled" in htmls(at)
 
 
 def test_no_slice_is_the_map(visit, digits):

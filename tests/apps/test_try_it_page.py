@@ -18,7 +18,7 @@ from apps.conftest import drawn, htmls, pictures
 from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.digit_text import digit_from_text, digit_to_text
 from cnnviz.images.no_digits import no_digits
-from cnnviz.numbers import probability
+from cnnviz.numbers import probability, with_article
 
 SEVEN = np.zeros((200, 200), np.uint8)
 SEVEN[40:56, 40:150] = SEVEN[40:160, 134:150] = 255
@@ -186,7 +186,7 @@ def test_all_mistakes_are_there_with_their_two_likeliest_classes(visit, model):
     for name in names[::7]:
         index = int(name.split()[1])
         first, second = np.argsort(-record.predict(images[index : index + 1])[0])[:2]
-        assert f"Image {index} is a {labels[index]}: {first} with" in name
+        assert f"Image {index} is {with_article(labels[index])}: {first} with" in name
         assert f", {second} with" in name
         assert first != labels[index]
     assert f"gets {len(names)} of the 10,000 test digits wrong" in " ".join(
@@ -238,5 +238,5 @@ def test_what_is_no_digit_gets_an_answer_too_and_the_page_says_which(visit, mode
         shares = net.predict(image[None])[0]
         assert f"<b>{name}</b>" in htmls(at)
         assert f"<b>{shares.argmax()}</b> with" in htmls(at)
-        said = f"{name} a {shares.argmax()} with {probability(shares.max())}"
+        said = f"{name} {with_article(shares.argmax())} with {probability(shares.max())}"
         assert html.escape(said) in htmls(at)

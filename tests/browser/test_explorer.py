@@ -176,7 +176,7 @@ def test_a_silenced_channel_says_what_was_computed_and_comes_back(overview):
 def test_another_digit_is_repainted(overview):
     page = overview()
     page.get_by_role("button", name="Next mistake").click()
-    expect_title(page, r"Test digit [1-9]\d* predicted \d .*✗ \(it is a \d\)")
+    expect_title(page, r"Test digit [1-9]\d* predicted \d .*✗ \(it is an? \d\)")
 
 
 def test_tensorflow_s_number_stands_beside_the_receipt(overview):

@@ -55,7 +55,7 @@ def test_the_patch_is_what_the_box_holds():
     )
     assert_array_equal(picture["patches"][0].get_array(), images[0, :3, 1:5])
     assert_array_equal(picture["patches"][1].get_array(), images[1, 8:, :])
-    assert "digit 3, a 8: 2.50, seen are rows 0 to 2 and columns 1 to 4" in picture.alt
+    assert "digit 3, an 8: 2.50, seen are rows 0 to 2 and columns 1 to 4" in picture.alt
 
 
 def test_accuracies_are_a_second_curve():

@@ -17,7 +17,8 @@ _SLIPS = re.compile(
     | \b(?:all|any)\ [01]\ [a-z]+
     | \ball\ 2\ [a-z]+
     | \b(?:nan|inf)\b
-    | \d%""",
+    | \d%
+    | \ba\ (?:8|11|18)\b""",
     re.VERBOSE,
 )
 
@@ -25,7 +26,9 @@ _SLIPS = re.compile(
 def slips(text: str) -> list[str]:
     """The places of a text in which a number and its noun do not agree, or a figure is none.
 
-    >>> slips("1 cells of 1 × 1 cells, 1 cell, 1 step has 2 cells"), slips("all 1 channels, nan %, 100.00%")
-    (['1 cells'], ['all 1 channels', 'nan', '0%'])
+    >>> slips("1 cells of 1 × 1 cells, 1 cell, 1 step has 2 cells"), slips("a 8, an 8")
+    (['1 cells'], ['a 8'])
+    >>> slips("all 1 channels, nan %, 100.00%")
+    ['all 1 channels', 'nan', '0%']
     """
     return [found[0] for found in _SLIPS.finditer(text)]

@@ -5,6 +5,7 @@ import { clip, maximum, minimum, range } from "../js/arrays.js";
 import { fromBase64 } from "../js/base64.js";
 import { Colours } from "../js/colours.js";
 import { sharesAt } from "../js/dom.js";
+import { Keeping } from "../js/keeping.js";
 import { agreeing, number } from "../js/numbers.js";
 
 /** @import { Component } from "../js/dom.js" */
@@ -17,7 +18,7 @@ const PLANES = ["red", "green", "blue"];
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.view ??= new ColourMixing(root);
-  root.view.tell = (kept) => component.setTriggerValue("kept", kept);
+  root.view.keeping.tell = (kept) => component.setTriggerValue("kept", kept);
   root.view.show(component.data);
 }
 
@@ -26,17 +27,12 @@ class ColourMixing {
     this.root = root;
     /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);
-    /** @type {(kept: object) => void} */
-    this.tell = () => {};
-    /** @type {string[]} */
-    this.sent = [];
+    this.keeping = new Keeping();
     this.build();
   }
 
   show(data) {
-    const place = this.sent.indexOf(JSON.stringify(data.kept));
-    const old = place >= 0 && place < this.sent.length - 1; // An answer to something older than what is shown.
-    this.sent = old ? this.sent.slice(place + 1) : [];
+    const old = this.keeping.isOld(data.kept);
     if (!old) {
       this.weights = [...data.kept.weights];
       this.row = data.kept.row;
@@ -203,13 +199,7 @@ class ColourMixing {
     this.find(".said").textContent = this.find(".sum").textContent;
   }
 
-  // The address follows when the learner rests.
   send() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      const kept = { weights: this.weights, row: this.row, col: this.col, relu: this.relu };
-      this.sent.push(JSON.stringify(kept));
-      this.tell(kept);
-    }, 350);
+    this.keeping.send(() => ({ weights: this.weights, row: this.row, col: this.col, relu: this.relu }));
   }
 }

@@ -2,8 +2,9 @@
 // moved by the arrow keys. All numbers were computed by Python, at the places where the point can stand.
 
 import { clip, maximum, minimum, range } from "../js/arrays.js";
-import { fromBase64 } from "../js/base64.js";
+import { floatsOf } from "../js/base64.js";
 import { sharesAt } from "../js/dom.js";
+import { Keeping } from "../js/keeping.js";
 import { number, signed } from "../js/numbers.js";
 
 /** Heights of the panels, and what lies above each for its name. */
@@ -20,7 +21,7 @@ const LEFT = 34;
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.view ??= new Curve(root);
-  root.view.tell = (place) => component.setTriggerValue("kept", place);
+  root.view.keeping.tell = (place) => component.setTriggerValue("kept", place);
   root.view.show(component.data);
   return () => root.view.sizes.disconnect();
 }
@@ -30,30 +31,25 @@ class Curve {
     this.root = root;
     /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);
-    /** @type {(place: number) => void} */
-    this.tell = () => {};
+    this.keeping = new Keeping();
     this.plot = this.find(".plot");
-    /** @type {number[]} places that Python has not answered yet */
-    this.sent = [];
     this.sizes = new ResizeObserver(() => this.data && this.build());
     this.listen();
   }
 
   show(data) {
     this.sizes.observe(this.plot);
-    const place = this.sent.indexOf(data.place);
-    const old = place >= 0 && place < this.sent.length - 1; // An answer to something older than what is shown.
-    this.sent = old ? this.sent.slice(place + 1) : [];
+    const old = this.keeping.isOld(data.place);
     if (!old && !this.held) this.place = data.place;
     if (data.key === this.data?.key) {
       this.paint();
       return;
     }
     this.data = data;
-    this.places = floats(data.places);
-    this.values = floats(data.values);
-    this.slopes = floats(data.slopes);
-    this.own = data.own ? floats(data.own) : null;
+    this.places = floatsOf(data.places);
+    this.values = floatsOf(data.values);
+    this.slopes = floatsOf(data.slopes);
+    this.own = data.own ? floatsOf(data.own) : null;
     this.root.style.setProperty("--slope", data.slope_colour);
     this.build();
   }
@@ -141,7 +137,7 @@ class Curve {
     if (slope === 0) return "Nothing comes back through it: whatever the loss would like, the weights behind this number do not hear of it.";
     if (slope === 1) return "The gradient comes back through it whole.";
     const share = `The gradient comes back through it ${number(slope, 3)} times as large.`;
-    return Math.abs(slope) < 0.1 ? `${share} The curve is almost flat here: it is saturated.` : share;
+    return Math.abs(slope) < this.data.flat ? `${share} The curve is almost flat here: it is saturated.` : share;
   }
 
   // What the learner does ----------------------------------------------------------------------
@@ -186,16 +182,7 @@ class Curve {
     this.paint();
   }
 
-  // The address follows when the learner rests.
   send() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.sent.push(this.place);
-      this.tell(this.place);
-    }, 350);
+    this.keeping.send(() => this.place);
   }
-}
-
-function floats(text) {
-  return new Float32Array(fromBase64(text).buffer);
 }

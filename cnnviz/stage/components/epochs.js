@@ -2,7 +2,7 @@
 // All numbers and their texts come from Python; here they are only placed.
 
 import { clip, maximum, range } from "../js/arrays.js";
-import { fromBase64 } from "../js/base64.js";
+import { floatsOf } from "../js/base64.js";
 import { Colours } from "../js/colours.js";
 
 /** @import { Component } from "../js/dom.js" */
@@ -61,8 +61,7 @@ class Epochs {
     this.last = data.epochs;
     this.slider.max = String(this.last);
     this.colours = new Colours(data, data.theme);
-    const bytes = fromBase64(data.kernels.numbers);
-    this.weights = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    this.weights = floatsOf(data.kernels.numbers);
     this.build();
     const moves = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (other && data.plays && moves) this.play();

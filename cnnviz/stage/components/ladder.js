@@ -2,9 +2,10 @@
 // to with the arrow keys, here or on its map and the image. Python hears of the unit that is kept.
 
 import { clip, maximum, minimum, range } from "../js/arrays.js";
-import { fromBase64 } from "../js/base64.js";
+import { floatsOf } from "../js/base64.js";
 import { Colours } from "../js/colours.js";
 import { sharesAt } from "../js/dom.js";
+import { Keeping } from "../js/keeping.js";
 
 const WIDE = 600; // From here on names stand beside their rungs, else above.
 
@@ -16,7 +17,7 @@ const WIDE = 600; // From here on names stand beside their rungs, else above.
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.view ??= new Ladder(root);
-  root.view.tell = (kept) => component.setTriggerValue("kept", kept);
+  root.view.keeping.tell = (kept) => component.setTriggerValue("kept", kept);
   root.view.show(component.data);
   return () => root.view.sizes.disconnect();
 }
@@ -26,13 +27,10 @@ class Ladder {
     this.root = root;
     /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);
-    /** @type {(kept: object) => void} */
-    this.tell = () => {};
+    this.keeping = new Keeping();
     this.ladder = this.find(".ladder");
     this.image = this.find(".image");
     this.map = this.find(".map");
-    /** @type {string[]} units that Python has not answered yet */
-    this.sent = [];
     this.sizes = new ResizeObserver(() => this.data && this.build());
     this.listen();
   }
@@ -40,9 +38,7 @@ class Ladder {
   show(data) {
     this.sizes.observe(this.ladder);
     const kept = { rung: data.rung, row: data.row, col: data.col };
-    const place = this.sent.indexOf(nameOf(kept));
-    const old = place >= 0 && place < this.sent.length - 1; // An answer to something older than what is shown.
-    this.sent = old ? this.sent.slice(place + 1) : [];
+    const old = this.keeping.isOld(kept);
     const other = data.key !== this.data?.key;
     this.data = data;
     if (other || !old) this.kept = kept;
@@ -65,7 +61,7 @@ class Ladder {
 
   // An array of numbers as a picture, a device pixel a cell.
   draw(pad, { rows, cols, values, scale }) {
-    const numbers = new Float32Array(fromBase64(values).buffer);
+    const numbers = floatsOf(values);
     const canvas = pad.querySelector("canvas");
     Object.assign(canvas, { width: cols, height: rows });
     const context = canvas.getContext("2d");
@@ -287,12 +283,7 @@ class Ladder {
     this.kept = unit;
     this.paint();
     this.find(".said").textContent = this.find(".shown").textContent;
-    // The page follows when the learner rests.
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.sent.push(nameOf(unit));
-      this.tell({ ...unit });
-    }, 350);
+    this.keeping.send(() => ({ rung: unit.rung, row: unit.row, col: unit.col }));
   }
 }
 
@@ -317,8 +308,4 @@ function nearest(units, place) {
 
 function counted(count, word) {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
-}
-
-function nameOf({ rung, row, col }) {
-  return `${rung} ${row} ${col}`;
 }

@@ -2,9 +2,10 @@
 // All numbers come from Python once; only the products, their sum and what it differs by are worked out here.
 
 import { clip, range } from "../js/arrays.js";
-import { fromBase64 } from "../js/base64.js";
+import { floatsOf } from "../js/base64.js";
 import { Colours } from "../js/colours.js";
 import { sharesAt } from "../js/dom.js";
+import { Keeping } from "../js/keeping.js";
 import { beside, decimal } from "../js/numbers.js";
 
 /** @import { Component } from "../js/dom.js" */
@@ -15,7 +16,7 @@ import { beside, decimal } from "../js/numbers.js";
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.view ??= new Mixing(root);
-  root.view.tell = (kept) => component.setTriggerValue("kept", kept);
+  root.view.keeping.tell = (kept) => component.setTriggerValue("kept", kept);
   root.view.show(component.data);
 }
 
@@ -24,18 +25,14 @@ class Mixing {
     this.root = root;
     /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);
-    /** @type {(kept: object) => void} */
-    this.tell = () => {};
+    this.keeping = new Keeping();
     this.pad = this.find(".pad");
-    this.sent = [];
     this.listen();
   }
 
   show(data) {
     const kept = { row: data.row, col: data.column, out: data.channel };
-    const place = this.sent.findIndex((one) => same(one, kept));
-    const old = place >= 0 && place < this.sent.length - 1; // An answer to something older than what is shown.
-    this.sent = old ? this.sent.slice(place + 1) : [];
+    const old = this.keeping.isOld(kept);
     const other = data.key !== this.key;
     if (other || !old) this.kept = kept;
     if (other) {
@@ -55,11 +52,11 @@ class Mixing {
     this.outputs = data.outputs;
     this.scales = data.scales;
     this.colours = new Colours(data, data.theme);
-    this.x = floats(data.x);
-    this.matrix = floats(data.matrix);
-    this.bias = floats(data.bias);
-    this.before = floats(data.before);
-    this.after = floats(data.after);
+    this.x = floatsOf(data.x);
+    this.matrix = floatsOf(data.matrix);
+    this.bias = floatsOf(data.bias);
+    this.before = floatsOf(data.before);
+    this.after = floatsOf(data.after);
     this.lines = ["+ bias", "= sum", "the network’s", "difference", ...(data.then ? [`after ${data.then}`] : [])];
   }
 
@@ -288,22 +285,9 @@ class Mixing {
     this.find(".said").textContent = words;
   }
 
-  // The address follows when the learner rests.
   send() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.sent.push({ ...this.kept });
-      this.tell({ ...this.kept });
-    }, 350);
+    this.keeping.send(() => ({ ...this.kept }));
   }
-}
-
-function same(a, b) {
-  return a.row === b.row && a.col === b.col && a.out === b.out;
-}
-
-function floats(text) {
-  return new Float32Array(fromBase64(text).buffer);
 }
 
 // So many decimals, and the sign always written.

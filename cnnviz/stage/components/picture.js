@@ -2,7 +2,7 @@
 // pointer on a cell of its arrays is told the cell's number.
 
 import { clip } from "../js/arrays.js";
-import { fromBase64 } from "../js/base64.js";
+import { floatsOf } from "../js/base64.js";
 import { canvasOf, sharesAt } from "../js/dom.js";
 import { saveFile } from "../js/files.js";
 import { number } from "../js/numbers.js";
@@ -42,7 +42,7 @@ function tell(root, svg, grids) {
   const place = root.querySelector(".drawing");
   const tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
   place.append(tip);
-  const read = grids.map(({ box, rows, columns, values }) => ({ box, rows, columns, values: new Float32Array(fromBase64(values).buffer) }));
+  const read = grids.map(({ box, rows, columns, values }) => ({ box, rows, columns, values: floatsOf(values) }));
   place.onpointermove = place.onpointerdown = (event) => {
     const [across, down] = sharesAt(event, svg);
     const found = read.findLast(({ box: [x, y, w, h] }) => across >= x && across < x + w && down >= y && down < y + h);

@@ -17,7 +17,16 @@ export function fromBase64(text) {
 }
 
 /**
- * The same for addresses, without padding.
+ * The float32 numbers that a text's bytes are.
+ *
+ * @param {string} text
+ */
+export function floatsOf(text) {
+  return new Float32Array(fromBase64(text).buffer);
+}
+
+/**
+ * Bytes as text for addresses, without padding.
  *
  * @param {Uint8Array} bytes
  */

@@ -28,7 +28,7 @@ import { dress, themeAround, watchTheme } from "./theme.js";
 import { Tooltip } from "./tooltip.js";
 import { whoComputes } from "./who_computes.js";
 import { wholeOf } from "./windows.js";
-import { escapeHtml, stageName } from "./words.js";
+import { escapeHtml, stageName, withArticle } from "./words.js";
 
 const TEMPLATE = `
 <div class="cv-bar">
@@ -883,7 +883,7 @@ export class View {
     this.part("what").textContent = this.image?.title ?? item.title;
     const best = largestAt(probabilities);
     const judged = item.label !== null && !this.image;
-    const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
+    const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is ${withArticle(classes[item.label])})`) : "";
     const now = probability(probabilities[best]);
     const known = !isHole(probabilities, 0);
     const rows = scene.outputs.filter(isProbability);

@@ -120,3 +120,12 @@ export function shapeText(stage) {
   if (stage.axes === 1 || isVector(stage)) return `${stage.shape[2]}`;
   return (stage.axes === 2 ? [stage.shape[0], stage.shape[2]] : stage.shape).join("×");
 }
+
+/**
+ * A digit or a class with "a" or "an" before it, as `cnnviz.numbers.with_article` has it.
+ *
+ * @param {string} name
+ */
+export function withArticle(name) {
+  return `${/^[aeiou8]|^1[18]$/i.test(name) ? "an" : "a"} ${name}`;
+}

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cellName, placeText, shapeText } from "../../../cnnviz/stage/js/words.js";
+import { cellName, placeText, shapeText, withArticle } from "../../../cnnviz/stage/js/words.js";
 import { counting, sceneWith } from "./scenes.js";
 
 test("a cell of a sequence has a row and a channel", () => {
@@ -21,4 +21,8 @@ test("a cell of a map has a column too, and the channel only where there are sev
   const scene = sceneWith([{ shape: [6, 1, 4], axes: 3, op: { type: "input" } }, { shape: [6, 4, 1], axes: 3, op: { type: "input" } }], counting(24));
   assert.equal(placeText(scene.stages[0], { row: 4, col: 0, channel: 3 }), "row 4, column 0, channel 3");
   assert.equal(placeText(scene.stages[1], { row: 4, col: 2, channel: 0 }), "row 4, column 2");
+});
+
+test("an 8 has its own article", () => {
+  assert.deepEqual(["7", "8", "11", "dog", "apple"].map(withArticle), ["a 7", "an 8", "an 11", "a dog", "an apple"]);
 });
