@@ -89,7 +89,7 @@ class RunProcess:
             self._wait()
             self.watched.run(self._after_step)
             self._end(f"{MOST_STEPS:,} steps are made, and more are not taken here")
-        except (LossNotFinite, ValueError, OSError, MemoryError, TimeoutError) as error:
+        except (LossNotFinite, ValueError, OSError, MemoryError, RuntimeError) as error:
             self._end(_in_words(error))
 
     def _after_step(self, step: TrainingStep) -> None:
@@ -198,7 +198,8 @@ def _pixels(images: np.ndarray) -> np.ndarray:
 
 
 def _in_words(error: BaseException) -> str:
-    if isinstance(error, MemoryError):
+    # A thread that cannot be started has got no room for its stack.
+    if isinstance(error, MemoryError) or "start new thread" in str(error):
         return "there is not enough memory for it: take a smaller batch"
     if isinstance(error, OSError):
         return f"{error.strerror or error}"

@@ -42,6 +42,8 @@ VALUES = (
 WAYS_IN = [
     *((page, {}) for page in PAGES),
     ("convolution", {"source": "cells"}),
+    ("activation_functions", {"dies": "training"}),
+    ("batch_norm_and_dropout", {"about": "forms"}),
     ("convolution", {"padding": "explicit"}),
     ("convolution", {"transposed": "1"}),
     ("feature_maps", {"look": "sums"}),
@@ -55,6 +57,8 @@ WAYS_IN = [
 """Pages, and what makes them read parameters that they do not read otherwise."""
 DYNAMIC = {"look", "row", "column", "channel", *(f"pad_{end}" for end in ("top", "bottom", "left", "right"))}
 """Parameters whose names stand in no call."""
+OF_AN_OPEN_NETWORK = {"picture", "brought"}
+"""Parameters that are read only where a network of one's own is open."""
 
 
 READERS = {f"state.{kind}" for kind in ("option", "integer", "toggle", "text", "place")}
@@ -115,7 +119,7 @@ def test_a_page_bears_any_value_of_each_of_its_parameters(visit, read, request, 
             began = time.process_time()
             at = visit(page, **query | way_in)
             check(at, time.process_time() - began)
-    assert named <= read
+    assert named - OF_AN_OPEN_NETWORK <= read
 
 
 @pytest.mark.parametrize("size", [10**5, 10**6])

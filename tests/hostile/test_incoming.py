@@ -100,7 +100,8 @@ def test_what_a_widget_can_read_is_taken(visit):
     forged(states, _make_trigger_id(drawn, "events"), "json_trigger_value", json.dumps([
         {"event": "picked", "value": 4}, {"event": "other", "value": json.loads(deepest)}]))  # fmt: skip
     at._run(states)
-    assert {name: at.query_params[name] for name in at.query_params} == {"digit": "11", "channel": "4"}
+    named = {"closer": "all", "digit": "11", "channel": "4"}
+    assert {name: at.query_params[name] for name in at.query_params} == named
 
 
 @pytest.mark.parametrize("word", ["", "0", "conv2d_3", "9" * 4301])
@@ -149,7 +150,7 @@ def test_a_message_that_asks_for_places_of_files_gets_few():
 @pytest.mark.parametrize("part", ["kind", "padding"])
 @pytest.mark.parametrize("word", WORDS[:1])
 def test_a_layer_that_no_browser_offers_is_not_built(visit, part, word):
-    at = visit("receptive_field")
+    at = visit("receptive_field", grows="own")
     states = WidgetStates()
     forged(states, at.selectbox(key=f"builder.{part}").proto.id, "string_value", word)
     at._run(states)
