@@ -151,7 +151,7 @@ def dying() -> None:
         zeros()
         return
     parts = {"training": "Through the training", "zeros": "Zeros, layer by layer"}
-    if state.asks("zeros"):
+    if state.asks("zeros") and not state.asks("dies"):
         state.settle("dies", "zeros")
     if state.option("dies", parts, "training", st.segmented_control, "Where to look") == "zeros":
         zeros()
