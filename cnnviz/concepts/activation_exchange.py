@@ -17,7 +17,6 @@ FUNCTIONS = (
     *("sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "linear"),
 )
 """Functions that act on each number by itself, with Keras's defaults; linear changes nothing."""
-_ACROSS_CHANNELS = ("softmax", "log_softmax")
 
 
 def function_named(name: str) -> Activation:
@@ -33,7 +32,7 @@ def function_named(name: str) -> Activation:
 
 
 def hidden_activations(net: Network) -> dict[str, Activation]:
-    """The activation functions inside a network, by layer: all but its outputs' and softmaxes.
+    """The activation functions inside a network, by layer: all but its outputs' and those that mix numbers.
 
     >>> from cnnviz import load_model
     >>> {name: str(f) for name, f in hidden_activations(load_model("mnist_maxpool")).items()}
@@ -43,9 +42,7 @@ def hidden_activations(net: Network) -> dict[str, Activation]:
     return {
         layer.name: layer.activation
         for layer in net.layers
-        if layer.activation is not None
-        and layer.name not in outputs
-        and layer.activation.name not in _ACROSS_CHANNELS
+        if layer.activation is not None and layer.name not in outputs and layer.activation.axis is None
     }
 
 

@@ -14,6 +14,7 @@ from cnnviz.layers import dense as dense
 from cnnviz.layers import dropout as dropout
 from cnnviz.layers import elementwise as elementwise
 from cnnviz.layers import embedding as embedding
+from cnnviz.layers import gating as gating
 from cnnviz.layers import merging as merging
 from cnnviz.layers import normalization as normalization
 from cnnviz.layers import own_statistics as own_statistics

@@ -11,18 +11,31 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.activations import ACTIVATION_LAYERS, Activation, parse_activation
-from cnnviz.layers.browser import BrowserStage, Drawn, broadcast_places
+from cnnviz.layers.browser import BrowserStage, Drawn, broadcast_places, drawn_shape, strides
+from cnnviz.layers.gating import GatedEntry
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
 from cnnviz.layers.slopes import slopes_with_copies
+from cnnviz.ops.shrinking import sparsemax_threshold
+
+GLU = Activation("glu")
+"""The one function of keras.activations that changes the shape; `gating` says what it does."""
+
+
+def _alone(value: Any, name: str) -> Activation | None:
+    """An activation that is a layer of its own."""
+    return GLU if value in ("glu", GLU) else parse_activation(value, name)
 
 
 class ActivationEntry(Entry):
     """An activation and nothing else: the pre-activation is the input."""
 
-    options: Options = {"activation": (parse_activation, None)}
+    options: Options = {"activation": (_alone, None)}
     activates = True
+
+    def of(self, config: Mapping[str, Any]) -> Entry:
+        return GLU_LAYER if config.get("activation") == GLU else self
 
     def activation(self, layer: Layer) -> Activation:
         return layer.config["activation"] or Activation("linear")
@@ -31,7 +44,7 @@ class ActivationEntry(Entry):
         return one_number(inputs[0], position)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        return [activation_stage(layer, drawn)]
+        return activation_stages(layer, drawn)
 
     def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
         written = super().serialized(config, raw)
@@ -41,6 +54,15 @@ class ActivationEntry(Entry):
             if "activation" in config
             else written
         )
+
+
+class GluLayerEntry(GatedEntry):
+    """An Activation that halves its axis."""
+
+    options: Options = ActivationEntry.options
+
+
+GLU_LAYER = GluLayerEntry()
 
 
 class NamedActivationEntry(ActivationEntry):
@@ -85,26 +107,54 @@ class PReLUEntry(ActivationEntry):
         return super().gradient_magnitude(layer, of, inputs, grad)
 
 
-def _softmax_stage(activation: Activation, drawn: Drawn) -> BrowserStage:
-    """Over `count` numbers that lie `step` apart."""
+def _line_stages(layer: Layer, activation: Activation, drawn: Drawn) -> list[BrowserStage]:
+    """Of a function that takes all numbers along an axis: `count` of them, `step` apart."""
     axis = activation.axis
     if not axis:
         # Along the batch: the browser has one image of it.
-        return BrowserStage({"type": "given", "label": "softmax"})
+        return [BrowserStage({"type": "given", "label": activation.name})]
     # Keras counts the batch as axis 0.
-    behind = drawn.output[axis - 1 if axis > 0 else axis :]
-    log = activation.name == "log_softmax"
-    line = {"count": behind[0], "step": math.prod(behind[1:])}
-    return BrowserStage({"type": "softmax", "log": log, **line, "label": "softmax"})
+    place = (axis - 1 if axis > 0 else axis) % len(drawn.output)
+    along = list(zip(drawn.output, strides(drawn.output), strict=True))
+    count, step = along.pop(place)
+    if activation.name != "sparsemax":
+        op = {"type": "softmax", "log": activation.name == "log_softmax", "count": count, "step": step}
+        return [BrowserStage({**op, "label": "softmax"})]
+    lines = tuple(1 if i == place else size for i, size in enumerate(drawn.output))
+    lower = {"type": "reduce", "mode": "threshold", "over": [(count, step)], "kept": along}
+    cells = np.broadcast_to(np.arange(math.prod(lines), dtype=np.int32).reshape(lines), drawn.output)
+    name = f"{layer.name}/line"
+
+    def threshold(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        return sparsemax_threshold(layer.before_activation(*inputs), axis)
+
+    def above(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        return layer.before_activation(*inputs) - threshold(layer, *inputs)
+
+    difference = {"type": "merge", "mode": "subtract", "maps": [None, name]}
+    cut = {"type": "merge", "mode": "maximum", "maps": [None], "arguments": [0, {"value": 0.0}]}
+    return [
+        BrowserStage(
+            {**lower, "label": "threshold"}, shape=drawn_shape(lines), name="threshold", value=threshold
+        ),
+        BrowserStage(
+            {**difference, "label": "subtract"},
+            {name: cells.ravel()},
+            name="above",
+            value=above,
+            reads=(0, "threshold"),
+        ),
+        BrowserStage({**cut, "label": activation.name}),
+    ]
 
 
-def activation_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
-    """A layer's activation as the browser computes it, fused or alone."""
+def activation_stages(layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+    """A layer's activation as the browser computes it, fused or alone; its first input is what it reads."""
     activation = layer.activation
     assert activation is not None
     function, arguments = activation.function, dict(activation.arguments)
     if activation.axis is not None:
-        return _softmax_stage(activation, drawn)
+        return _line_stages(layer, activation, drawn)
     label = function.label or activation.name
     op: dict[str, Any] = {
         "type": "activation",
@@ -120,7 +170,7 @@ def activation_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
         if (places := broadcast_places(alpha.shape, drawn.output)) is not None:
             arrays[f"{layer.name}/from"] = places
             op["from"] = f"{layer.name}/from"
-    return BrowserStage(op, arrays, exact=function.exact)
+    return [BrowserStage(op, arrays, exact=function.exact)]
 
 
 ENTRIES.update(

@@ -17,6 +17,7 @@ from scipy import special
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.options import Options
+from cnnviz.layers.sparsemax_rounding import sparsemax_allowance
 from cnnviz.numbers import brief, short
 from cnnviz.ops.rectifiers import SELU_ALPHA, SELU_SCALE
 
@@ -314,6 +315,9 @@ class Function:
         Whether the browser computes it to the last bit, without a transcendental function.
     jump
         Where it jumps: how far each number is from there, and how high it is.
+    apart
+        How far two evaluations may lie apart, where the above does not say it: of the numbers, how far
+        those may, the axis, and the unit roundoff.
     """
 
     written: str | Callable[[float, Arguments], Branch]
@@ -327,6 +331,7 @@ class Function:
     slope: str | Callable[[float, Arguments], Branch] = ""
     exact: bool = False
     jump: Callable[[np.ndarray, Arguments], tuple[np.ndarray, float]] | None = None
+    apart: Callable[[np.ndarray, np.ndarray, int, float], np.ndarray] | None = None
 
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(
@@ -406,6 +411,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         ),
         "softmax": Function("exp(z - largest) / sum", mixes=True),
         "log_softmax": Function("z - largest - log(sum)", 2.0, mixes=True),
+        "sparsemax": Function("max(z - threshold, 0)", mixes=True, apart=sparsemax_allowance),
     }
 )
 """Every activation function that cnnviz computes, by the name of its op."""
@@ -418,8 +424,8 @@ ACTIVATIONS = MappingProxyType(
 
 REFUSED_ACTIVATIONS: Mapping[str, str] = MappingProxyType(
     {
-        "glu": "it halves its axis; put a layer for each half in its place",
-        "sparsemax": "Keras's has a threshold that is not the sparsemax's: its results do not add up to 1",
+        "glu": "it halves its axis, which Keras leaves out of the layer's output shape; put keras.ops.glu or "
+        "Activation('glu') behind the layer",
         "threshold": "it has no defaults, so that a name alone does not say it",
     }
 )

@@ -116,6 +116,8 @@ def _after(
     """The bound behind an activation y = f(z), given that of z and the unit roundoff."""
     # Two evaluations, of one or two elementary functions each: a mish is a tanh of a softplus.
     function, units = activation.function, 2 * 2 * ELEMENTARY * unit
+    if function.apart is not None and activation.axis is not None:
+        return function.apart(z, bound, activation.axis, unit)
     output = np.abs(y).astype(np.float64)
     if activation.axis is not None:
         bound, z = (

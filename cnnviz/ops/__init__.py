@@ -136,6 +136,8 @@ from cnnviz.ops.shrinking import (
     sparse_plus_grad,
     sparse_sigmoid,
     sparse_sigmoid_grad,
+    sparsemax,
+    sparsemax_grad,
     squareplus,
     squareplus_grad,
     tanh_shrink,

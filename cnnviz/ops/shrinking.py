@@ -13,6 +13,7 @@ from scipy import special
 
 from cnnviz.numbers import brief
 from cnnviz.ops.arguments import number
+from cnnviz.ops.padding import integer
 from cnnviz.ops.rectifiers import activation, activation_gradient
 
 
@@ -189,6 +190,71 @@ def sparse_sigmoid_grad(x: Any, grad: Any) -> np.ndarray:
     array([0., 1., 0.], dtype=float32)
     """
     return np.where((x > -1) & (x < 1), grad / 2, 0)
+
+
+@activation
+def sparsemax(x: Any, axis: int = -1) -> np.ndarray:
+    """max(x - threshold, 0) with one threshold along an axis, by which small numbers become exactly 0.
+
+    The threshold is Keras's: (the sum of the partial sums of the k largest numbers - 1) / k, where k is how
+    many are above the mean excess (their sum - 1) / k. The sparsemax of its source takes the sum of the k
+    numbers themselves; where k is 1 both are the same, and elsewhere only that adds up to 1.
+
+    >>> sparsemax([0.5, 0.25, -2.0])
+    array([0.375, 0.125, 0.   ])
+
+    Source: Martins and Astudillo, "From Softmax to Sparsemax", ICML 2016, algorithm 1.
+    """
+    with np.errstate(all="ignore"):
+        return np.maximum(x - sparsemax_threshold(x, axis), 0)
+
+
+@activation_gradient
+def sparsemax_grad(x: Any, grad: Any, axis: int = -1) -> np.ndarray:
+    """The gradient of `sparsemax`: grad where x reaches the threshold, less what the threshold moves.
+
+    That follows the i-th largest of the k numbers with the slope (k - i + 1) / k; of equals the first counts
+    as larger.
+
+    >>> sparsemax_grad([0.5, 0.25, -2.0], [1.0, 0.0, 0.0])
+    array([ 0. , -0.5,  0. ])
+    """
+    slopes = sparsemax_threshold_slopes(x, axis)
+    with np.errstate(all="ignore"):
+        passed = np.where(x - sparsemax_threshold(x, axis) >= 0, grad, 0).astype(x.dtype, copy=False)
+        return passed - slopes * passed.sum(axis=axis, keepdims=True)
+
+
+def sparsemax_threshold(x: np.ndarray, axis: int = -1) -> np.ndarray:
+    """What `sparsemax` takes off each number, one for each line along the axis."""
+    sums, support = _support(x, axis)
+    with np.errstate(all="ignore"):
+        total = np.where(support, sums, 0).sum(axis=axis, keepdims=True, dtype=x.dtype)
+        return (total - 1) / support.sum(axis=axis, keepdims=True, dtype=x.dtype)
+
+
+def sparsemax_threshold_slopes(x: np.ndarray, axis: int = -1) -> np.ndarray:
+    """How fast that threshold grows with each number, of x's shape."""
+    _, support = _support(x, axis)
+    # Of the sums that hold a number, those in the support.
+    holding = np.flip(np.flip(support, axis).cumsum(axis=axis, dtype=x.dtype), axis)
+    slopes = np.empty_like(x)
+    # Where nothing is in the support, as beside inf, nothing moves the threshold.
+    most = np.maximum(holding.max(axis=axis, keepdims=True, initial=0), 1)
+    np.put_along_axis(slopes, np.argsort(-x, axis=axis, kind="stable"), holding / most, axis)
+    return slopes
+
+
+def _support(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The sums of the largest number, of the largest two, ...; which of these numbers are in the support."""
+    if not -x.ndim <= integer(axis, "axis") < x.ndim:
+        raise ValueError(f"axis must be an axis of x, got axis={brief(axis)} for x.shape={x.shape}")
+    # NaN is first.
+    falling = np.flip(np.sort(x, axis=axis), axis)
+    ranks = np.arange(1, x.shape[axis] + 1, dtype=x.dtype).reshape(-1, *(1,) * ((-axis - 1) % x.ndim))
+    with np.errstate(all="ignore"):
+        sums = falling.cumsum(axis=axis)
+        return sums, falling - (sums - 1) / ranks > 0
 
 
 @activation

@@ -225,14 +225,15 @@ def _from_numbers(receipt: Receipt, library: str) -> list[str]:
 def _activated(receipt: Receipt, activation: Activation, keras: bool, arrays: list[str]) -> list[str]:
     """The activation of y; a softmax takes the other numbers along its axis."""
     (step,) = receipt.steps
-    if step.shares is not None:
-        arrays += array("z", step.shares.z)
+    if step.line is not None:
+        z, own = step.line
+        arrays += array("z", z)
         call = (
             f"keras.ops.{activation.name}(keras.ops.convert_to_tensor(z))"
             if keras
             else f"ops.{activation.name}(z)"
         )
-        return [f"z[{step.shares.own}] = y", f"y = {call}[{step.shares.own}]"]
+        return [f"z[{own}] = y", f"y = {call}[{own}]"]
     if activation.name == "prelu":
         alpha = step.values.get("alpha", 1.0)
         activation = Activation("leaky_relu", {"negative_slope": float(alpha)})

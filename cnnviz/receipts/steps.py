@@ -15,6 +15,7 @@ import numpy as np
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.operands import Equation
 from cnnviz.numbers import short
+from cnnviz.ops.shrinking import sparsemax_threshold, sparsemax_threshold_slopes
 from cnnviz.receipts import formulas
 
 
@@ -40,11 +41,14 @@ class Derivation(Equation):
     ----------
     condition
         When this branch of the function holds: "z > 0".
+    line
+        Of a function that takes all numbers along an axis: those, and which of them is meant.
     shares
         For a softmax: all entries along its axis.
     """
 
     condition: str = ""
+    line: tuple[np.ndarray, int] | None = field(default=None, repr=False)
     shares: Shares | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
@@ -117,6 +121,12 @@ def slope_steps(activation: Activation, z: Any, back: Any, own: int = 0) -> tupl
     """
     name, result = activation.name, activation.gradient(z, back)[own]
     if activation.axis is not None:
+        if name == "sparsemax":
+            with np.errstate(all="ignore"):
+                passed = np.where(z - sparsemax_threshold(z) >= 0, back, 0)
+            slope = sparsemax_threshold_slopes(z)[own]
+            values = {"passed": passed[own], "slope": slope, "sum": passed.sum()}
+            return (Derivation(f"through {name}", "passed - slope * sum", values, result),)
         share = activation(z)
         if name == "softmax":
             with np.errstate(all="ignore"):
@@ -140,10 +150,13 @@ def slope_steps(activation: Activation, z: Any, back: Any, own: int = 0) -> tupl
 def _shared(
     activation: Activation, z: np.ndarray, result: np.ndarray, own: int, labels: tuple[str, ...]
 ) -> Derivation:
+    formula, _ = activation.written(float(z[own]))
+    if activation.name == "sparsemax":
+        values = {"z": z[own], "threshold": sparsemax_threshold(z)[0]}
+        return Derivation(activation.name, formula, values, result[own], line=(z, own))
     with np.errstate(all="ignore"):
         largest = z.max()
         powers = np.exp(z - largest)
         values = {"z": z[own], "largest": largest, "sum": powers.sum()}
-    formula, _ = activation.written(float(z[own]))
     shares = Shares(z, powers, result, own, labels or tuple(str(i) for i in range(len(z))))
-    return Derivation(activation.name, formula, values, result[own], shares=shares)
+    return Derivation(activation.name, formula, values, result[own], line=(z, own), shares=shares)

@@ -8,14 +8,14 @@ no layer classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from cnnviz.layers import Layer
-from cnnviz.layers.activation_layers import activation_stage
+from cnnviz.layers.activation_layers import activation_stages
 from cnnviz.layers.browser import BrowserStage, Drawn, drawn_shape
 from cnnviz.network import LayerGraph, Run
 
@@ -136,19 +136,38 @@ def _stages_of(
 ) -> Iterator[Stage]:
     """The stages of one layer, the first of which gets the number `first`."""
     fused = layer.activation is not None and not layer.is_activation
-    inputs = tuple(zip(reads, (i in blocked for i in range(len(reads))), strict=True))
-    steps: dict[int | str, tuple[int, bool]] = dict(enumerate(inputs))
-    before = inputs
-    for number, each in enumerate(layer.entry.browser(layer, drawn)):
-        part = each.name or ("before" if fused else "output")
-        shape = each.shape or drawn.shape
-        name = f"{layer.name} {each.name}" if each.name else layer.name
-        read = before if each.reads is None else [steps[source] for source in each.reads]
-        sources = tuple(source for source, _ in read)
-        stopped = tuple(i for i, (_, is_blocked) in enumerate(read) if is_blocked)
-        yield Stage(name, layer, part, shape, sources, each, () if number else hidden, stopped)
-        before = (steps.setdefault(each.name, (first + number, False)),)
+    number = first
+
+    def drawn_steps(
+        computed: Sequence[BrowserStage], part: str, named: str, inputs: tuple[tuple[int, bool], ...]
+    ) -> Iterator[Stage]:
+        """Steps that read these first; a flag says where a source is blocked."""
+        nonlocal number
+        steps: dict[int | str, tuple[int, bool]] = dict(enumerate(inputs))
+        before = inputs
+        for each in computed:
+            shape = each.shape or drawn.shape
+            name = f"{layer.name} {each.name}" if each.name else named
+            read = before if each.reads is None else [steps[source] for source in each.reads]
+            sources = tuple(source for source, _ in read)
+            stopped = tuple(i for i, (_, is_blocked) in enumerate(read) if is_blocked)
+            yield Stage(
+                name,
+                layer,
+                each.name or part,
+                shape,
+                sources,
+                each,
+                hidden if number == first else (),
+                stopped,
+            )
+            before = (steps.setdefault(each.name, (number, False)),)
+            number += 1
+
+    read = tuple(zip(reads, (i in blocked for i in range(len(reads))), strict=True))
+    yield from drawn_steps(
+        layer.entry.browser(layer, drawn), "before" if fused else "output", layer.name, read
+    )
     if fused:
         name = f"{layer.name} {layer.activation.name}"  # type: ignore[union-attr]
-        last = (before[0][0],)
-        yield Stage(name, layer, "output", drawn.shape, last, activation_stage(layer, drawn))
+        yield from drawn_steps(activation_stages(layer, drawn), "output", name, ((number - 1, False),))

@@ -80,6 +80,7 @@ GRADIENTS: dict[str, list[GradientOp]] = {
     ],
     "softmax": [GradientOp("softmax_grad", 0, lambda a, g: (a[0], g))],
     "log_softmax": [GradientOp("log_softmax_grad", 0, lambda a, g: (a[0], g))],
+    "sparsemax": [GradientOp("sparsemax_grad", 0, lambda a, g: (a[0], g))],
     "upsample2d": [GradientOp("upsample2d_grad", 0, lambda a, g: (g,))],
     "normalize": [
         GradientOp("normalize_grad", 0, lambda a, g: (g, a[2])),

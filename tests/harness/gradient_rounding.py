@@ -14,7 +14,8 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers.activations import FUNCTIONS
 from cnnviz.ops.padding import pair
-from harness.rounding import Bound, log_softmax_bound, softmax_bound
+from cnnviz.ops.shrinking import sparsemax_threshold, sparsemax_threshold_slopes
+from harness.rounding import Bound, log_softmax_bound, softmax_bound, sparsemax_bound
 
 FIRST_ORDER = 1.01
 """Products of two rounding errors are left out where this stands; they are far below a hundredth."""
@@ -268,6 +269,22 @@ def softmax_grad_bound(x: Any, grad: Any, axis: int = -1) -> Bound:
     total, length = (p * g).sum(axis, keepdims=True), p.shape[axis]
     off = (error * g).sum(axis, keepdims=True) + length * total
     return Bound(1, FIRST_ORDER * (error * (g + total) + p * (off + 2 * (g + total))))
+
+
+def sparsemax_grad_bound(x: Any, grad: Any, axis: int = -1) -> Bound:
+    """The bound of `sparsemax_grad`: the slope, its product with the sum, the difference.
+
+    There is none for a line in which a number lies so near to the threshold, or to the border of the
+    support, that rounding decides.
+    """
+    x, g = np.asarray(x, np.float64), _wide(grad)
+    off = sparsemax_bound(x, axis).limit()
+    near = np.abs(x - sparsemax_threshold(x, axis)) <= off
+    jumps = off.max(axis, keepdims=True) > 1e-3 * (1 + np.abs(x).max(axis, keepdims=True))
+    passed = np.where(x >= sparsemax_threshold(x, axis), g, 0)
+    size = passed + sparsemax_threshold_slopes(x, axis) * passed.sum(axis, keepdims=True)
+    undecided = near.any(axis, keepdims=True) | jumps
+    return Bound(x.shape[axis] + 3, np.where(undecided, np.inf, size))
 
 
 def log_softmax_grad_bound(x: Any, grad: Any, axis: int = -1) -> Bound:

@@ -140,6 +140,7 @@ def specimens(count: int = 2, channels: int = 4, filters: int = 4) -> list[Gradi
         *(elementwise(name) for name in PLAIN),
         elementwise("softmax", axis=(-1, "int")),
         elementwise("log_softmax", axis=(1, "int")),
+        elementwise("sparsemax", axis=(2, "int")),
         made("prelu_grad", {}, False, x=x, grad=x, alpha=(7, channels)),
         made("prelu_alpha_grad", shape("alpha_shape", (7, channels)), False, x=x, grad=x),
         made("flatten_grad", shape("input_shape", x), False, True, grad=(count, 42 * channels)),

@@ -272,10 +272,11 @@ STACKS: dict[str, Stack] = {
                 *("relu", "relu6", "elu", "celu", "selu", "silu", "swish", "mish", "softplus", "softsign"),
                 *("hard_silu", "hard_swish", "sigmoid", "hard_sigmoid", "tanh", "exponential", "linear"),
                 *("hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus"),
-                *("sparse_sigmoid", "log_sigmoid", "softmax", "log_softmax", None),
+                *("sparse_sigmoid", "log_sigmoid", "softmax", "log_softmax", "sparsemax", None),
             )
         ],
     ),
+    "gated": ((5, 4), lambda: [L.Dense(6, activation="sparsemax"), L.Activation("glu")]),
     "shapes": (
         (6, 8, 2),
         lambda: [

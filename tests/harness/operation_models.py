@@ -82,6 +82,9 @@ def functions() -> Calls:
     calls["leaky_relu, 1/4"] = lambda x, y: ops.leaky_relu(x - 0.5, negative_slope=0.25)
     calls["gelu, exact"] = lambda x, y: ops.gelu(4 * x - 2, approximate=False)
     calls["softmax, rows"] = lambda x, y: ops.softmax(x, axis=1)
+    calls["sparsemax, rows"] = lambda x, y: ops.sparsemax(x, axis=1)
+    calls["glu"] = lambda x, y: ops.glu(x)
+    calls["glu, rows"] = lambda x, y: ops.glu(x, axis=1)
     return calls
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnviz import Layer, Run
 from cnnviz.layers.estimated import EstimatedEntry
+from cnnviz.layers.gating import GatedEntry
 from cnnviz.layers.rounding import allowance
 from cnnviz.layers.running_error import Estimate
 from cnnviz.layers.sequences import SequenceEntry
@@ -21,6 +22,18 @@ def bound_of(stage: Stage, run: Run) -> np.ndarray:
     layer, inputs = stage.layer, run.inputs(stage.layer.name)
     if stage.op["type"] == "input":
         return np.zeros(stage.shape)
+    if isinstance(layer.entry, GatedEntry) and stage.part in ("kept", "gate"):
+        return np.zeros(stage.shape)
+    if isinstance(layer.entry, GatedEntry) and stage.part == "opening":
+        inputs = (layer.entry.halves(layer, inputs[0])[1],)
+        layer = Layer.from_config(layer.name, "Activation", {"activation": "sigmoid"})
+    if stage.part in ("threshold", "above") and layer.activation is not None:
+        alone = Layer.from_config(layer.name, "Activation", {"activation": layer.activation})
+        axis = layer.activation.axis
+        with np.errstate(all="ignore"):
+            # Of z less the threshold; that of the threshold is a part of it for each z.
+            bound = allowance(alone, run.pre_activation(layer.name))
+        return (bound if stage.part == "above" else bound.min(axis, keepdims=True))[0].reshape(stage.shape)
     if stage.part == "output" and layer.activation is not None and not layer.is_activation:
         layer = Layer.from_config(layer.name, "Activation", {"activation": layer.activation})
         inputs = (run.pre_activation(stage.layer.name),)

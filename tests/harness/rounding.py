@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.activations import ELEMENTARY
+from cnnviz.layers.sparsemax_rounding import sparsemax_allowance
 from cnnviz.ops.activations import log_softmax, softmax
 from cnnviz.ops.affine import dense
 from cnnviz.ops.depthwise import depthwise_conv2d, separable_conv2d
@@ -157,6 +158,12 @@ def softmax_bound(x: Any, axis: int = -1) -> Bound:
     p, distance, spread = _softmax_terms(x, axis)
     length = distance.shape[axis]
     return Bound(1, p * (distance + spread + 2 * ELEMENTARY + length))
+
+
+def sparsemax_bound(x: Any, axis: int = -1) -> Bound:
+    """The bound of `sparsemax`: half of what two in float32 may lie apart, in units of roundoff."""
+    x, unit = np.asarray(x, np.float64), unit_roundoff(np.float32)
+    return Bound(1, sparsemax_allowance(x, np.zeros(x.shape), axis, unit) / unit)
 
 
 def log_softmax_bound(x: Any, axis: int = -1) -> Bound:

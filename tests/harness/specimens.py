@@ -144,6 +144,7 @@ SPECIMENS = [
     *(Specimen(name, _maps) for name in PLAIN),
     Specimen("softmax", _maps, {"axis": (-1, "int")}),
     Specimen("log_softmax", _maps, {"axis": (1, "int")}),
+    Specimen("sparsemax", _maps, {"axis": (2, "int")}),
     *(
         Specimen(name, _branches(3, "argument {}"))
         for name in ("add", "multiply", "average", "maximum", "minimum")

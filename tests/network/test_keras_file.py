@@ -360,12 +360,12 @@ REFUSED_LAYERS: dict[str, tuple[Callable[[], Any], str]] = {
         r"layer 'odd' \(Conv2D\): activation is a PReLU, which has weights of its own",
     ),
     "unknown activation": (
-        lambda: L.Activation("glu", name="odd"),
-        r"layer 'odd' \(Activation\): activation='glu' is not supported: it halves its axis",
+        lambda: L.Activation("threshold", name="odd"),
+        r"layer 'odd' \(Activation\): activation='threshold' is not supported: it has no defaults",
     ),
-    "activation that is none": (
-        lambda: L.Activation("sparsemax", name="odd"),
-        r"layer 'odd' \(Activation\): activation='sparsemax' is not supported: Keras's has",
+    "activation that changes the shape": (
+        lambda: L.Conv2D(2, 1, activation="glu", name="odd"),
+        r"layer 'odd' \(Conv2D\): activation='glu' is not supported: it halves its axis",
     ),
 }
 

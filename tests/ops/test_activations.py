@@ -134,7 +134,7 @@ def test_prelu_is_keras(accuracy: Accuracy, shape: tuple[int, ...], shared: set[
     accuracy.check("prelu", ops.prelu(x, alpha), exact, bound, theirs)
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax"])
 @given(
     shape=arrays.array_shapes(max_dims=4, max_side=7),
     axis=st.integers(-4, 3),
@@ -294,6 +294,25 @@ def test_softmax_of_special_values(name: str) -> None:
     assert authority.activation("softmax", narrow[3:])[:, 0].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparsemax_at_the_border_of_its_support_is_keras(dtype: type) -> None:
+    """Equals, numbers on the threshold, thresholds above all, and lines without a support."""
+    inf, nan = np.inf, np.nan
+    lines = [[1, 0, -1], [0, 0, 0], [1, 1, 0], [2, 2, 2], [0.5, 0.5, -0.5], [inf, 1, 0], [-inf, 1, 0]]
+    x = np.array([*lines, [-inf, -inf, -inf], [nan, 1, 2], [2.0**60, 1, 0]], dtype)
+    grad = np.broadcast_to(np.array([1, 2, 4], dtype), x.shape)
+    np.testing.assert_array_equal(ops.sparsemax(x), authority.activation("sparsemax", x))
+    (theirs,) = gradient_authority.gradients(gradient_authority.activation("sparsemax"), [x], grad)
+    # Quotient, two sums, product, difference, on numbers that come to 7 at most.
+    np.testing.assert_allclose(ops.sparsemax_grad(x, grad), theirs, rtol=0, atol=5 * 7 * np.finfo(dtype).eps)
+
+
+def test_sparsemax_is_that_of_its_source_where_one_number_is_left() -> None:
+    """And adds up to 1 there; elsewhere Keras's threshold is another."""
+    assert ops.sparsemax([3.0, 1.5, -1.0]).tolist() == [1, 0, 0]
+    assert ops.sparsemax([0.5, 0.25, -2.0]).sum() == 0.5
+
+
 # Arguments --------------------------------------------------------------------------------------
 
 
@@ -434,7 +453,7 @@ def test_prelu_gradients_are_keras(
     compare_gradients(accuracy, "prelu", [x, alpha], numbers(rng, shape, "normal"), {})
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax"])
 @given(
     shape=arrays.array_shapes(max_dims=4, max_side=7),
     axis=st.integers(-4, 3),

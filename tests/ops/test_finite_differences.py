@@ -52,6 +52,7 @@ CASES: list[tuple[str, Shapes, dict[str, Any]]] = [
     ("softmax", ((3, 5),), {}),
     ("softmax", ((3, 5),), {"axis": 0}),
     ("log_softmax", ((3, 5),), {}),
+    ("sparsemax", ((3, 5),), {}),
     ("upsample2d", ((2, 2, 3, 2),), {"size": (2, 3)}),
     ("normalize", ((2, 3, 4), (3, 1), (1, 4)), {}),
 ]

@@ -164,7 +164,11 @@ def test_activations_with_arguments_and_axes():
         Activation("softmax", {"axis": 1}),
         Activation("softmax", {"axis": -2}),
     ]
-    kinds += [Activation("log_softmax", {"axis": 3}), Activation("gelu", {"approximate": True})]
+    kinds += [
+        Activation("log_softmax", {"axis": 3}),
+        Activation("sparsemax"),
+        Activation("gelu", {"approximate": True}),
+    ]
     names = [f"conv_{i}" for i in range(len(kinds))]
     net = Network([image(5, 4, 2), *(conv(name, "image", 2, 3, size=2) for name in names)])
     net = net.with_activation(dict(zip(names, kinds, strict=True)))
@@ -429,7 +433,10 @@ def test_an_edited_run_is_told_from_rounding():
 def test_every_activation_says_what_it_computes():
     """The written formula, evaluated in float64, is the function."""
     functions = {name: getattr(math, name) for name in ("exp", "log", "sqrt", "tanh", "erfc", "pi")}
-    chosen = [Activation(name) for name in {*ACTIVATIONS.values(), "linear"} - {"softmax", "log_softmax"}]
+    chosen = [
+        Activation(name)
+        for name in {*ACTIVATIONS.values(), "linear"} - {"softmax", "log_softmax", "sparsemax"}
+    ]
     chosen += [Activation("prelu", {"alpha": 0.3}), Activation("gelu", {"approximate": True})]
     chosen += [Activation("leaky_relu", {"negative_slope": 0.75}), Activation("elu", {"alpha": 0.5})]
     chosen += [
@@ -461,6 +468,13 @@ def test_every_softmax_says_what_it_computes():
         assert step.result == pytest.approx(expected, rel=1e-12)
         assert step.result == getattr(ops, name)(z)[2]
         assert step.shares.powers.sum() == step.values["sum"]
+
+
+def test_a_sparsemax_says_what_it_computes():
+    z = np.array([0.5, -2.0, 0.25])
+    step = activation_step(Activation("sparsemax"), z, own=2)
+    assert step.formula == "max(z - threshold, 0)"
+    assert step.result == max(step.values["z"] - step.values["threshold"], 0) == ops.sparsemax(z)[2]
 
 
 def test_operands_need_no_run():

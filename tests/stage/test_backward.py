@@ -85,7 +85,9 @@ class Asked:
 
 
 def is_activation(stage: Stage) -> bool:
-    return stage.part == "output" and stage.layer.activation is not None
+    """Whether it is all of an activation."""
+    whole = stage.part == "output" and stage.layer.activation is not None
+    return whole and stage.op["type"] in ("activation", "softmax", "given")
 
 
 def activation_bound(activation: Activation, z: np.ndarray, grad: np.ndarray) -> np.ndarray:

@@ -104,6 +104,7 @@ const TEXT = {
   max: (step) => [`${stageName(step.stage)}: max(${numbersOf(step)}) = ${number(step.value)}`],
   min: (step) => [`${stageName(step.stage)}: min(${numbersOf(step)}) = ${number(step.value)}`],
   sum: (step) => [`${stageName(step.stage)}: sum(${numbersOf(step)}) = ${number(step.value)}`],
+  threshold: (step) => [`${stageName(step.stage)}: threshold(${numbersOf(step)}) = ${number(step.value)}`],
   variance: (step) => [`${stageName(step.stage)}: variance(${numbersOf(step)}) = ${number(step.value)}`],
   mean: (step) => [`${stageName(step.stage)}: mean(${numbersOf(step)}) = ${number(step.value)}`],
   softmax(step) {
@@ -184,6 +185,7 @@ const LATEX = {
   max: (step) => [`y &= \\max(${numbersOf(step, tex)}) = ${tex(step.value)}`],
   min: (step) => [`y &= \\min(${numbersOf(step, tex)}) = ${tex(step.value)}`],
   sum: (step) => [`y &= ${numbersOf(step, tex).replace(/, /g, " + ")} = ${tex(step.value)}`],
+  threshold: (step) => [`\\tau &= \\tau(${numbersOf(step, tex)}) = ${tex(step.value)}`],
   variance: (step) => [`y &= \\operatorname{var}(${numbersOf(step, tex)}) = ${tex(step.value)}`],
   mean: (step) => [`y &= \\frac{1}{${step.count}} \\left(${numbersOf(step, tex).replace(/, /g, " + ")}\\right) = ${tex(step.value)}`],
   softmax(step) {

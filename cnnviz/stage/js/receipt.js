@@ -177,6 +177,7 @@ export const DETAILS = {
     const { mode } = stage.op;
     const numbers = terms.map((term) => term.x);
     if (mode === "max" || mode === "min") return largest(group, mode === "min");
+    if (mode === "threshold") return { type: "threshold", groups: [group], count: terms.length, total: f(REDUCTIONS.threshold(Float64Array.from(numbers))) };
     if (mode === "var") return { type: "variance", groups: [group], count: terms.length, total: f(REDUCTIONS.var(Float64Array.from(numbers))) };
     const sum = numbers.reduce((total, x) => f(total + x), 0);
     const total = mode === "mean" ? f(sum / terms.length) : sum;

@@ -190,6 +190,10 @@ export const STEPS = {
     return allOf(panel, step, i, "the mean squared distance from their mean,", "variance");
   },
 
+  threshold(panel, step, i) {
+    return allOf(panel, step, i, "the threshold of the sparsemax", "threshold");
+  },
+
   max(panel, step, i) {
     const winner = step.groups[0].terms[step.winner];
     const where = winner?.from ? ` at ${placeText(panel.view.scene.stages[winner.from.stage], winner.from)}` : "";

@@ -2,7 +2,7 @@
 // the numbers of another image, the reference, and these; where there is none, it is these, and they are slopes.
 
 import { largestAt, maximum } from "./arrays.js";
-import { placesOf, statisticsOf } from "./tensors.js";
+import { placesOf, statisticsOf, supportOf } from "./tensors.js";
 import { allFinite } from "./windowed.js";
 
 /** @import { Numbers, Secants } from "./jacobians.js" */
@@ -76,6 +76,17 @@ export const REDUCTION_SLOPES = {
     };
     const [here, there] = [apart(numbers), apart(from ?? numbers)];
     return here.map((distance, t) => (distance + there[t]) / numbers.length);
+  },
+  threshold(numbers, from) {
+    const here = supportOf(numbers);
+    if (!from) return here.slopes;
+    const there = supportOf(from);
+    // Between both it goes in straight pieces and jumps: the mean of the slopes, and of the rest each its share.
+    const apart = numbers.map((x, t) => x - from[t]);
+    const slopes = here.slopes.map((slope, t) => (slope + there.slopes[t]) / 2);
+    const rest = slopes.reduce((left, slope, t) => left - slope * apart[t], here.threshold - there.threshold);
+    const squares = apart.reduce((sum, each) => sum + each * each, 0);
+    return squares ? slopes.map((slope, t) => slope + (rest * apart[t]) / squares) : slopes;
   },
 };
 

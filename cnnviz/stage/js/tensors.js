@@ -105,7 +105,32 @@ export const REDUCTIONS = {
     const mean = sum(numbers) / numbers.length;
     return sum(numbers.map((x) => (x - mean) ** 2)) / numbers.length;
   },
+  threshold: (numbers) => supportOf(numbers).threshold,
 };
+
+/**
+ * What Keras's sparsemax takes off each of these numbers, as `sparsemax_threshold` in cnnviz.ops: the mean of the
+ * partial sums of the largest numbers, less 1 in all; and how fast it grows with each.
+ *
+ * @param {ArrayLike<number>} numbers
+ */
+export function supportOf(numbers) {
+  // NaN is first; of equals the first counts as larger.
+  const rank = (/** @type {number} */ x) => (Number.isNaN(x) ? Infinity : x);
+  const order = Array.from(numbers, (_, t) => t).sort((a, b) => (rank(numbers[b]) > rank(numbers[a]) ? 1 : rank(numbers[b]) < rank(numbers[a]) ? -1 : 0));
+  let partial = 0;
+  const sums = order.map((t) => (partial += numbers[t]));
+  const held = order.map((t, i) => numbers[t] - (sums[i] - 1) / (i + 1) > 0);
+  const count = held.filter(Boolean).length;
+  const total = sums.reduce((all, each, i) => (held[i] ? all + each : all), 0);
+  const slopes = new Array(order.length).fill(0);
+  let holding = 0;
+  for (let i = order.length - 1; i >= 0; i--) {
+    holding += held[i] ? 1 : 0;
+    slopes[order[i]] = holding / Math.max(count, 1);
+  }
+  return { threshold: (total - 1) / count, slopes };
+}
 
 /**
  * The least length that Keras's UnitNormalization divides by.

@@ -53,7 +53,7 @@ def value_from_partial_sums(
     """
     partial, node = partial_sums(run, layer, channel, index), run.network[layer]
     activation = node.activation
-    if activation is not None and activation.name in ("softmax", "log_softmax"):
+    if activation is not None and activation.axis is not None:
         raise ValueError(f"layer must have an activation of each number by itself, got {activation}")
     parts = partial.parts[row, col].astype(np.float64)
     total, bias = float(parts.sum()), partial.bias
