@@ -43,6 +43,7 @@ WAYS_IN = [
     *((page, {}) for page in PAGES),
     ("convolution", {"source": "cells"}),
     ("activation_functions", {"dies": "training"}),
+    ("activation_functions", {"dies": "zeros"}),
     ("batch_norm_and_dropout", {"about": "forms"}),
     ("convolution", {"padding": "explicit"}),
     ("convolution", {"transposed": "1"}),
