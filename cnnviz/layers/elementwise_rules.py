@@ -82,8 +82,12 @@ ELEMENTWISE: Mapping[str, Elementwise] = MappingProxyType(
         "divide": Elementwise("x1 / x2", lambda y, a, b: (1 / b, -a / b / b), 2, TWO),
         "true_divide": Elementwise("x1 / x2", lambda y, a, b: (1 / b, -a / b / b), 2, TWO),
         "power": Elementwise("pow(x1, x2)", _power, 2 * ELEMENTARY, TWO),
-        "maximum": Elementwise("max(x1, x2)", lambda y, a, b: (a >= b, a < b), 0, TWO, merge="Maximum"),
-        "minimum": Elementwise("min(x1, x2)", lambda y, a, b: (a <= b, a > b), 0, TWO, merge="Minimum"),
+        "maximum": Elementwise(
+            "max(x1, x2)", lambda y, a, b: (a >= b, np.logical_not(a >= b)), 0, TWO, merge="Maximum"
+        ),
+        "minimum": Elementwise(
+            "min(x1, x2)", lambda y, a, b: (a <= b, np.logical_not(a <= b)), 0, TWO, merge="Minimum"
+        ),
         "floor_divide": Elementwise("floor(x1 / x2)", none, 0, TWO, lambda a, b: np.floor(a / b)),
         "mod": Elementwise("mod(x1, x2)", lambda y, a, b: (1, -np.floor(a / b)), 2, TWO),
         "arctan2": Elementwise(

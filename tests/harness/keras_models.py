@@ -276,7 +276,6 @@ STACKS: dict[str, Stack] = {
             )
         ],
     ),
-    "gated": ((5, 4), lambda: [L.Dense(6, activation="sparsemax"), L.Activation("glu")]),
     "shapes": (
         (6, 8, 2),
         lambda: [

@@ -83,7 +83,7 @@ def functions() -> Calls:
     calls["gelu, exact"] = lambda x, y: ops.gelu(4 * x - 2, approximate=False)
     calls["softmax, rows"] = lambda x, y: ops.softmax(x, axis=1)
     calls["sparsemax, rows"] = lambda x, y: ops.sparsemax(x, axis=1)
-    calls["glu"] = lambda x, y: ops.glu(x)
+    calls["glu"] = lambda x, y: ops.glu(ops.concatenate([x, y], axis=-1))
     calls["glu, rows"] = lambda x, y: ops.glu(x, axis=1)
     return calls
 

@@ -228,6 +228,19 @@ def test_junk_anywhere_in_an_operation_is_refused_or_harmless():
 # Networks as people build them -------------------------------------------------------------------
 
 
+def test_an_activation_layer_halves_the_axis_whose_half_keras_does_not_declare(tmp_path):
+    model = keras.Sequential([keras.Input((5, 6)), L.Activation("glu", name="gate")], name="gated")
+    x = np.linspace(-3, 3, 60, dtype=np.float32).reshape(2, 5, 6)
+    run = cnnviz.load_model(write(model, tmp_path / "gated.keras")).run(x)
+    theirs = np.asarray(model(x))
+    assert model.output_shape == (None, 5, 6)
+    assert run["gate"].shape == theirs.shape == (2, 5, 3)
+    layer = run.network["gate"]
+    assert (np.abs(run["gate"] - theirs) <= allowance(layer, *run.inputs("gate"))).all()
+    with pytest.raises(ValueError, match="halves its axis, so that must have an even number"):
+        layer.before_activation(np.zeros((1, 5, 3), np.float32))
+
+
 def test_a_split_is_a_layer_for_each_part(tmp_path):
     x = keras.Input((4, 4, 6), name="image")
     parts = ops.split(x, 3, axis=-1)

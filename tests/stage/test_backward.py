@@ -85,9 +85,9 @@ class Asked:
 
 
 def is_activation(stage: Stage) -> bool:
-    """Whether it is all of an activation."""
-    whole = stage.part == "output" and stage.layer.activation is not None
-    return whole and stage.op["type"] in ("activation", "softmax", "given")
+    """Whether it is all of an activation; a sparsemax is taken apart."""
+    activation = stage.layer.activation
+    return stage.part == "output" and activation is not None and activation.name != "sparsemax"
 
 
 def activation_bound(activation: Activation, z: np.ndarray, grad: np.ndarray) -> np.ndarray:
