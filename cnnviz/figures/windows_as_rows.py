@@ -45,6 +45,7 @@ def patch_matrix(
 
     Examples
     --------
+    >>> import numpy as np
     >>> picture = patch_matrix(np.eye(4), np.ones((3, 3)), output=1)
     >>> picture["matrix"].get_array().shape, picture["product"].get_array().ravel().tolist()
     ((4, 9), [3.0, 2.0, 2.0, 3.0])

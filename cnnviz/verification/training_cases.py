@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cnnviz.layers import ENTRIES, Entry
+from cnnviz.layers.activation_layers import ActivationEntry
 from cnnviz.layers.layer import normalize_config
 from cnnviz.layers.passing import AugmentationEntry
 from cnnviz.resources import BUNDLED, asset
@@ -98,7 +99,8 @@ def trained_classes() -> tuple[str, ...]:
 
 def _is_trained(entry: Entry) -> bool:
     differs = type(entry).in_training is not Entry.in_training
-    holds = type(entry).of is not Entry.of
+    # Other layers; an activation that a config makes another entry of holds none.
+    holds = type(entry).of not in (Entry.of, ActivationEntry.of)
     return bool(entry.weights or differs or holds) and not isinstance(entry, AugmentationEntry)
 
 

