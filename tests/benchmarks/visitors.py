@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import random
 import re
 import time
@@ -72,7 +73,10 @@ class Session:
             max_size=None,
             compression=None,
         )
-        await self.rerun("first page")
+        await self.rerun("what to draw in")
+        # A browser says how wide the page is before it is drawn.
+        told = json.dumps({"told": {"width": 960, "dark": False}})
+        await self.use("surroundings", "first page", json_value=told)
 
     async def close(self) -> None:
         await self.socket.close()
@@ -108,7 +112,7 @@ class Session:
     async def another_digit(self) -> None:
         digit = self.random.randrange(10_000)
         await self.use("digit", f"{self.page or 'overview'}: another digit", int_value=digit)
-        self.expect(f'alt="Test digit {digit:,}, a ')
+        self.expect(f'alt="Test digit {digit:,}, a')  # a 3, an 8
 
     async def use(self, widget: str, what: str, **value: Any) -> None:
         """Set a widget to a value, or press a button."""
@@ -189,6 +193,8 @@ class Session:
             key := re.search(r"-choice\.(\w+?)(\.\d+)?$", element.number_input.id)
         ):
             self.widgets[key[1]] = element.number_input.id
+        elif kind == "bidi_component" and element.bidi_component.component_name.endswith("surroundings"):
+            self.widgets["surroundings"] = element.bidi_component.id
         elif kind in ("button", "file_uploader", "alert"):
             widget = getattr(element, kind)
             if kind == "alert":
@@ -221,13 +227,13 @@ class Presser(Session):
     async def act(self) -> None:
         if self.random.random() < 0.5:
             name = self.random.choice(self.FUNCTIONS)
-            await self.visit("activation_functions", function=name)
+            await self.visit("activation_functions", function=name, closer="exchange")
             every = [label for label in self.widgets if label.startswith("Over all")]
             if every:
                 await self.use(every[0], "activation functions: all digits", trigger_value=True)
             return
         await self.another_digit()
-        await self.visit("verification", images=1)
+        await self.visit("verification", images=1, closer="again")
         if "Compare now" in self.widgets:
             await self.use("Compare now", "verification: compared", trigger_value=True)
 
