@@ -17,12 +17,14 @@ import re
 import secrets
 import shutil
 import stat
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 from unicodedata import category
 
@@ -529,6 +531,38 @@ def address_space() -> float:
         return math.inf
     most = resource.getrlimit(resource.RLIMIT_AS)[0]
     return most if most >= 0 else math.inf
+
+
+def limit_address_space(most: int) -> None:
+    """Let this program ask for at most so many bytes, where the system knows such limits."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def start_python(
+    *arguments: str, environment: Mapping[str, str] = MappingProxyType({}), **streams: Any
+) -> subprocess.Popen[bytes]:
+    """Start another Python, which finds this very package; Ctrl-C is not for it, but for who started it.
+
+    Parameters
+    ----------
+    arguments
+        Python's own: "-m", the program's module, and what it is called with.
+    environment
+        What is set besides.
+    streams
+        `stdin`, `stdout` and `stderr` as `subprocess.Popen` takes them.
+    """
+    paths = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    return subprocess.Popen(
+        # -P: a numpy.py in the current folder is not NumPy.
+        [sys.executable, "-P", *arguments],
+        start_new_session=True,  # With a group of its own what it starts ends with it.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_PACKAGE.parent), *paths]), **environment},
+        **streams,
+    )
 
 
 def processor() -> str:

@@ -15,6 +15,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
+import cnnviz
 from cnnviz import resources
 from cnnviz.resources import (
     app,
@@ -359,3 +360,15 @@ def test_the_processor_has_a_name_of_one_line():
     name = resources.processor()
     assert name.strip() == name != ""
     assert "\n" not in name
+
+
+def test_another_python_finds_this_package_and_nothing_of_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the folder was searched')")
+    monkeypatch.chdir(tmp_path)
+    code = (
+        "import os, cnnviz; from cnnviz.resources import address_space, limit_address_space as limit; "
+        "limit(2**33); print(cnnviz.__file__, os.environ['GIVEN'], address_space() == 2**33)"
+    )
+    with resources.start_python("-c", code, environment={"GIVEN": "so"}, stdout=subprocess.PIPE) as process:
+        words = process.communicate()[0].decode().split()
+    assert words == [cnnviz.__file__, "so", "True"]

@@ -38,6 +38,7 @@ from cnnviz.network.memory import check_at_once, check_kept, one_image
 from cnnviz.network.network import BATCH_BYTES, Network
 from cnnviz.network.run import Run
 from cnnviz.numbers import shortened
+from cnnviz.resources import limit_address_space, start_python
 
 SECONDS = 60.0
 """What reading the file, or one forward pass, may take."""
@@ -113,16 +114,12 @@ class ComputingProcess:
         return ValueError(f"{Path(self.path).name} was closed: open it again")
 
     def _started(self) -> subprocess.Popen[bytes]:
-        package = str(Path(__file__).resolve().parents[2])
-        paths = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-        # -P: a numpy.py in the current folder is not NumPy.
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "cnnviz.network.child_process", self.path, str(self.memory)],
+        return start_python(
+            *("-m", "cnnviz.network.child_process", self.path, str(self.memory)),
+            environment={"MALLOC_ARENA_MAX": "2"},  # Each takes 64 MB of its address space.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the server, which closes it.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([package, *paths]), "MALLOC_ARENA_MAX": "2"},
         )
 
     def _answered(self, *question: Any) -> dict[str, np.ndarray]:
@@ -320,7 +317,7 @@ def _alike(layer: Layer, other: Layer) -> bool:
 
 def _serve(path: str, memory: int, questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer until nobody asks any more."""
-    _limit_memory(memory + HEADROOM)
+    limit_address_space(memory + HEADROOM)
     net: Network | None = None
     while True:
         try:
@@ -374,14 +371,6 @@ def _send(stream: BinaryIO, header: dict[str, Any], arrays: Iterable[np.ndarray]
         if prod(array.shape):
             stream.write(array.reshape(-1).view(np.uint8).data)
     stream.flush()
-
-
-def _limit_memory(most: int) -> None:
-    # Windows has no such limits; there the estimate alone holds.
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from cnnviz.resources import limit_address_space
 from cnnviz.training.checkpoints import weights_of
 from cnnviz.training.run_messages import Message
 from cnnviz.training.trainer import LossNotFinite
@@ -207,15 +208,12 @@ def _in_words(error: BaseException) -> str:
 
 
 def _limit_memory(most: int) -> None:
-    """Let the program ask for so many bytes more than it has, where the system knows such limits."""
-    try:
-        import resource
-    except ImportError:
-        return
-    with suppress(OSError, ValueError):
+    """Let the program ask for so many bytes more than it has, where the system tells what it has."""
+    with suppress(ImportError, OSError, ValueError):
+        from resource import getpagesize
+
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        room = pages * resource.getpagesize() + most
-        resource.setrlimit(resource.RLIMIT_AS, (room, room))
+        limit_address_space(pages * getpagesize() + most)
 
 
 def main(answers: Mapping[str, Answer] | None = None) -> None:

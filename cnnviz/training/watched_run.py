@@ -7,19 +7,17 @@ lets one run at a time onto the machine.
 from __future__ import annotations
 
 import atexit
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import count
-from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Condition, Thread
 from typing import Any
 from weakref import WeakSet
 
+from cnnviz.resources import start_python
 from cnnviz.training.run_messages import Message
 from cnnviz.training.watched_training import HeldOut, Measures, RunSettings
 
@@ -91,7 +89,13 @@ class WatchedRun:
         self._newest: dict[str, Any] | None = None
         self._numbers = count(1)
         self._errors = TemporaryFile()  # noqa: SIM115
-        self._process = _started(program, self._errors)
+        self._process = start_python(
+            *("-m", program),
+            environment={"MALLOC_ARENA_MAX": "2"},  # Each takes 64 MB of its address space.
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
         _RUNS.add(self)
         self._send("begin", settings=asdict(settings), memory=memory, seconds=seconds)
         Thread(target=self._listen, name="watched run", daemon=True).start()
@@ -248,20 +252,6 @@ class WatchedRun:
         if status < 0:
             return f"its process was killed (signal {-status})"
         return f"its process ended: {words[-1]}" if words else "its process ended"
-
-
-def _started(program: str, errors: Any) -> subprocess.Popen[bytes]:
-    package = str(Path(__file__).resolve().parents[2])
-    paths = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    return subprocess.Popen(
-        # -P: a numpy.py in the current folder is not NumPy.
-        [sys.executable, "-P", "-m", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        start_new_session=True,  # Ctrl-C is for the owner.
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([package, *paths]), "MALLOC_ARENA_MAX": "2"},
-    )
 
 
 _RUNS: WeakSet[WatchedRun] = WeakSet()

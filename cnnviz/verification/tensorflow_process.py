@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import lru_cache
 from importlib.util import find_spec
-from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryFile
 from threading import Lock, Thread, Timer
@@ -25,6 +24,8 @@ from typing import BinaryIO
 from weakref import WeakSet
 
 import numpy as np
+
+from cnnviz.resources import start_python
 
 
 @lru_cache
@@ -116,25 +117,15 @@ class TensorFlowProcess:
                     self._process.wait(5)
 
     def _start(self, sent: BinaryIO, errors: BinaryIO) -> subprocess.Popen[bytes]:
-        package = str(Path(__file__).resolve().parents[2])
-        paths = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
         with self._lock:
             if self._end:
                 raise ChildProcessError(self._end)
-            # -P: a numpy.py in the current folder is not NumPy.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", *self.arguments],
+            self._process = start_python(
+                *self.arguments,
+                environment={"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2", **self.environment},
                 stdin=sent,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                start_new_session=True,  # With a group of its own what it starts ends with it.
-                env={
-                    **os.environ,
-                    "PYTHONPATH": os.pathsep.join([package, *paths]),
-                    "CUDA_VISIBLE_DEVICES": "-1",
-                    "TF_CPP_MIN_LOG_LEVEL": "2",
-                    **self.environment,
-                },
             )
             return self._process
 
