@@ -22,7 +22,7 @@ LARGEST_MATRIX = 20
 def show(here: header.Current) -> None:
     """The part of a page; there is none without labels."""
     own = here.opened
-    if own is None or not own.labels or own.takes_digits:
+    if own is None or not own.labels or own.shows_digits:
         return
     lesson.closer("evaluation", f"On all {counted(len(own.examples), 'picture')}", lambda: _draw(own))
 

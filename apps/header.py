@@ -78,6 +78,11 @@ class Current:
         return int(self.run.output[0].argmax())
 
     @property
+    def shows_a_digit(self) -> bool:
+        """Whether it is a digit that the header shows, and not a picture of the user's own."""
+        return not isinstance(self.digit, opened.OpenedPicture)
+
+    @property
     def classes(self) -> list[str] | None:
         """The names of its last output's classes, where somebody gave them."""
         own = self.opened
@@ -85,7 +90,7 @@ class Current:
 
     def live_view(self, **arguments: Any) -> None:
         """The live view of the network on the digit: it opens with the changed weights."""
-        if isinstance(self.digit, opened.OpenedPicture):
+        if not self.shows_a_digit:
             arguments["choose"] = None  # What the pad makes is a digit.
         live_view(
             cached.saved(self.model),
@@ -136,7 +141,7 @@ def current(*, saved: bool = False, what: str = "This page shows") -> Current:
 def lack(here: Current) -> str:
     """What the page's lesson needs, beside what its walk does, and the user's own network lacks; else ""."""
     lesson = st.session_state["lesson"]
-    return "" if here.opened is None else lack_of(lesson, here.network)
+    return "" if here.opened is None else lack_of(lesson, here.network, digits=here.shows_a_digit)
 
 
 def instead_of(here: Current, lacks: str, what: str = "This page shows") -> Current:
@@ -150,7 +155,7 @@ def instead_of(here: Current, lacks: str, what: str = "This page shows") -> Curr
 
 def _mnist_14k(here: Current, why: str) -> Current:
     st.info(plain(why))
-    digit = st.session_state["test digit"] if isinstance(here.digit, opened.OpenedPicture) else here.digit
+    digit = here.digit if here.shows_a_digit else st.session_state["test digit"]
     st.session_state["instead"] = "mnist_14k", digit
     return Current("mnist_14k", digit)
 
@@ -218,7 +223,7 @@ def show() -> None:
             _COPY_LINK(key="copy_link", data={"without": _not_in_a_link()}, width="content")
         model = own.name if own is not None and chosen == opened.OWN else chosen
         with picker:
-            pictures = own is not None and model == own.name and not own.takes_digits
+            pictures = own is not None and model == own.name and not own.shows_digits
             digit = _pick_picture(own) if own is not None and pictures else _pick_digit(model)
 
     def fits(changes: str) -> bool:

@@ -26,7 +26,7 @@ def show() -> None:
             st.error(plain(refused))
         if own is not None:
             st.markdown(plain(_said_of(own)))
-            if own.takes_pictures and not own.takes_digits:
+            if own.takes_pictures and not own.shows_digits:
                 _pictures()
         if not opened.may_upload():
             st.caption("`cnnviz explore mine.keras --images photos` opens a network of your own.")

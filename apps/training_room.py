@@ -301,7 +301,7 @@ def show(settings: RunSettings, choose: Any) -> None:
     look = seen(settings)
     here = header.chosen()
     # What is trained here is trained on digits, whatever another network is shown.
-    digit = st.session_state["test digit"] if isinstance(here.digit, opened.OpenedPicture) else here.digit
+    digit = here.digit if here.shows_a_digit else st.session_state["test digit"]
     shown = settings_of(look, shown_run(look))
     live_view(
         network_before(shown),

@@ -55,7 +55,8 @@ def show_maps() -> None:
         selected=channel,
         cell=shown["peak"],
     )
-    look = state.option("look", LOOKS, "channel", st.segmented_control, "Look at")
+    looks = {key: words for key, words in LOOKS.items() if key != "two" or here.shows_a_digit}
+    look = state.option("look", looks, "channel", st.segmented_control, "Look at")
     shown["more"] = {"channel": show_channel, "sums": show_sums, "two": show_two}[look](**here_is())
 
 

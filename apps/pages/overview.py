@@ -11,7 +11,6 @@ import state
 from cnnviz import figures
 from cnnviz.layers.layer import quoted
 from cnnviz.network.class_scores import gives_scores
-from cnnviz.network.examples import takes_digits
 from cnnviz.teaching.questions import overview as questions
 
 # A picture of more is too tall to be looked at.
@@ -35,7 +34,7 @@ here = lesson.begin("overview", opens=False)
 asked = []
 if gives_scores(here.network):
     asked.append(questions.products_of_the_score(here.run))
-if takes_digits(here.network):
+if here.shows_a_digit:
     layers = cached.kept(figures.layers_of, here.run)
     asked.append(questions.numbers_for_one_digit(here.network, layers))
 question_widget.ask(*asked)

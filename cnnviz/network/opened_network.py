@@ -129,9 +129,9 @@ class OpenedNetwork:
         return classes_of(self.network)
 
     @property
-    def takes_digits(self) -> bool:
-        """Whether it reads grey 28 x 28 digits."""
-        return takes_digits(self.network)
+    def shows_digits(self) -> bool:
+        """Whether it is shown MNIST's digits: it reads such, and nobody has opened pictures for it."""
+        return takes_digits(self.network) and self.examples is self.made
 
     @property
     def takes_pictures(self) -> bool:

@@ -61,6 +61,7 @@ TWO = Need(lambda net: _convolutions(net) > 1, "two convolutions")
 SOFTMAX = Need(_softmax, "a softmax behind one score for each class")
 TEN = Need(lambda net: net.output_shape == (10,), "ten classes, of which this page lets one be chosen")
 DIGITS = Need(_digits, "ten classes of digits in grey, 28 × 28, over which this page measures")
+PICTURES = "MNIST's digits, over which this page measures, as it is shown pictures of its own"
 DROPOUT = Need(lambda net: bool(dropout_layers(net)), "a dropout layer")
 RECORD = Need(lambda net: False, "the record that was kept of the bundled networks")
 
@@ -100,14 +101,21 @@ _WALK_NEEDS = {
 """Parts of walks' needs, in words."""
 
 
-def lack_of(lesson: str, net: Network) -> str:
+def lack_of(lesson: str, net: Network, *, digits: bool = True) -> str:
     """What a lesson's page needs and a network has not; "" where it has all.
+
+    `digits` is whether MNIST's are what the network is shown: a page that measures over them needs that too.
 
     >>> import cnnviz
     >>> lack_of("pooling", cnnviz.load_model("mnist_14k")), lack_of("epochs", cnnviz.load_model("mnist_14k"))
     ('', 'the record that was kept of the bundled networks')
     """
-    return next((need.words for need in NEEDS.get(lesson, ()) if not need.met(net)), "")
+    for need in NEEDS.get(lesson, ()):
+        if not need.met(net):
+            return need.words
+        if need is DIGITS and not digits:
+            return PICTURES
+    return ""
 
 
 def lack_for(walk: Walk, run: Run) -> str:

@@ -143,6 +143,26 @@ def test_a_network_of_digits_gets_the_test_digits(app_test, opened):
     assert re.search(rf"no_dropout says<br><b>{said} with", htmls(at))
 
 
+def test_a_network_of_digits_is_shown_the_pictures_that_were_opened_for_it(app_test, opened, tmp_path):
+    own = opened(no_dropout)
+    for label in (3, 5):
+        (tmp_path / "sheets" / str(label)).mkdir(parents=True)
+        pixels = np.random.default_rng(label).integers(0, 255, (28, 28), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "sheets" / str(label) / f"sheet{label}.png")
+    images = load_images(tmp_path / "sheets", own.network)
+    examples = Examples({own.network.inputs[0]: images}, images.source.names, np.array([3, 5]))
+    own.show(examples)
+    at = page(app_test, "overview", picture="1", closer="all")
+    assert not at.exception
+    assert "The label says<br><b>5</b>" in htmls(at)
+    assert any(each["name"] == "cnnviz-confusion" for each in tables(at))
+    at = page(app_test, "receptive_field", picture="1")
+    assert any("This page shows mnist_14k" in info.value for info in at.info)
+    at = page(app_test, "feature_maps", picture="1", closer="all", look="two")
+    assert not at.exception
+    assert [option for group in at.button_group for option in group.options].count("Another digit") == 0
+
+
 def test_a_picture_that_is_gone_leaves_everything_else(app_test, labelled):
     (labelled.path.parent / "photos" / "a" / "0.png").unlink()
     at = page(app_test, "overview", picture="0")

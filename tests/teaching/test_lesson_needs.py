@@ -11,7 +11,7 @@ import cnnviz
 from cnnviz import Layer, Network
 from cnnviz.stage.guided_walk import told
 from cnnviz.teaching.course import walk_of
-from cnnviz.teaching.lesson_needs import NEEDS, lack_for, lack_of
+from cnnviz.teaching.lesson_needs import DIGITS, NEEDS, PICTURES, lack_for, lack_of
 from cnnviz.teaching.lessons import LESSONS
 from harness.generated_networks import image
 from harness.opened_models import KINDS, colour
@@ -32,6 +32,13 @@ def test_every_lesson_says_what_it_needs():
     lacks = {name: lack_of(name, net) for name in LESSONS}
     assert {name for name, lack in lacks.items() if lack} == {"try_it", "epochs", "verification"}
     assert set(lacks.values()) == {"", "the record that was kept of the bundled networks"}
+
+
+def test_what_is_measured_over_digits_is_not_measured_over_pictures():
+    net = cnnviz.load_model("mnist_14k")
+    lacking = {name for name in LESSONS if lack_of(name, net, digits=False) == PICTURES}
+    assert lacking == {name for name, needs in NEEDS.items() if DIGITS in needs}
+    assert "pooling" not in lacking
 
 
 def test_a_colour_network_has_what_nine_walks_are_about(run):
