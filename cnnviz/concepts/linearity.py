@@ -24,15 +24,12 @@ class Superposition:
 
     Parameters
     ----------
-    image
-        The weighted sum of the images (H, W), which no eye needs to take for a picture.
     of_sum, sum_of
         The map of that sum, and the sum of the maps (H', W').
     limit
         What rounding can make of their difference at most, were the convolution linear (H', W').
     """
 
-    image: np.ndarray
     of_sum: np.ndarray
     sum_of: np.ndarray
     limit: np.ndarray
@@ -103,4 +100,4 @@ def superposition(
     roundings = bounds[0].roundings + 4
     one, two = (abs(float(w)) * bound.magnitude for w, bound in zip(weights, bounds, strict=True))
     limit = 2 * accumulated(roundings, np.float32) * (one + two)
-    return Superposition(image, answer(image), weights[0] * maps[0] + weights[1] * maps[1], limit)
+    return Superposition(answer(image), weights[0] * maps[0] + weights[1] * maps[1], limit)
