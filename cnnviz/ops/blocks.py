@@ -231,6 +231,25 @@ def _within(axis: Axis, span: tuple[int, int]) -> tuple[slice, slice]:
     return slice(start, stop), slice(start - span[0], stop - span[0])
 
 
+class Buffers:
+    """Memory for what block after block needs, by its use: as much as the largest block so far needed.
+
+    >>> buffer = Buffers()
+    >>> buffer("sums", (2, 3), float).base is buffer("sums", (3,), float).base
+    True
+    """
+
+    def __init__(self) -> None:
+        self._flat: dict[str, np.ndarray] = {}
+
+    def __call__(self, use: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """An array of this shape, whatever is in it; what the same use had before is no longer valid."""
+        size = math.prod(shape)
+        if use not in self._flat or self._flat[use].size < size:
+            self._flat[use] = np.empty(size, dtype)
+        return self._flat[use][:size].reshape(shape)
+
+
 def pixels(cells: np.ndarray) -> np.ndarray:
     """All channels of a cell as one item (N, H, W), which NumPy copies in half the time; not empty."""
     return cells.view(f"V{cells.shape[3] * cells.itemsize}")[..., 0]
