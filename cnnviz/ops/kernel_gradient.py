@@ -22,6 +22,9 @@ from cnnviz.ops.parallel import summed
 LARGE_KERNEL = BLOCK_BYTES // 8
 """Bytes of a kernel above which adding it up takes much of the time that the products take."""
 
+ENOUGH_CELLS = 64
+"""Images with fewer cells share a product."""
+
 MANY_CELLS = 512
 """With this many cells in a product the addition of its result no longer matters."""
 
@@ -96,18 +99,21 @@ def _by_windows(
     kh, kw, depth, filters = kernel_shape
     length, each = kh * kw * depth, filters // groups
     large = length * filters * x.itemsize > LARGE_KERNEL
+    together = large or math.prod(geometry.out) < ENOUGH_CELLS or not form(SUMS, length, each).pieces
 
     def work(share: Sequence[Block], total: np.ndarray) -> None:
         read = BlockInput(x, geometry, parts[0], partial(windows, geometry=geometry))
         for block in share:
             taps = read(block)
-            taps = taps.reshape(*taps.shape[:5], groups, depth)
-            gradient = grad[block].reshape(-1, groups, each).swapaxes(0, 1)
+            products = 1 if together else len(taps)
+            taps = taps.reshape(products, -1, *taps.shape[1:5], groups, depth)
+            gradient = grad[block].reshape(products, -1, groups, each).swapaxes(1, 2)
             if kw * depth < LONG_RUN:
-                columns = taps.transpose(5, 3, 4, 6, 0, 1, 2).reshape(groups, length, -1)
+                columns = taps.transpose(0, 6, 4, 5, 7, 1, 2, 3).reshape(products, groups, length, -1)
             else:
-                columns = taps.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, -1, length).swapaxes(1, 2)
-            total += sum_of_products(columns, gradient)
+                rows = taps.transpose(0, 6, 1, 2, 3, 4, 5, 7).reshape(products, groups, -1, length)
+                columns = rows.swapaxes(2, 3)
+            total += sum_of_products(columns, gradient).sum(axis=0)
 
     parts = Blocks(len(x), *geometry.out, _cells(length * groups, each, geometry, large, x.itemsize))
     return summed(work, parts, (groups, length, each), x.dtype).swapaxes(0, 1).reshape(kernel_shape)
