@@ -114,15 +114,17 @@ class Blocks(Sequence[Block]):
         return map(self._block, self._places)
 
 
-def images_at_once(x: np.ndarray, arrays: int = 1) -> int:
-    """As many images as stay in the cache, if there are several arrays like x."""
-    return max(1, BLOCK_BYTES // max(arrays * x[:1].nbytes, 1))
+def images_at_once(x: np.ndarray) -> int:
+    """As many images as stay in the cache."""
+    return max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
 
 
-def batches(x: np.ndarray, arrays: int = 1) -> list[slice]:
-    """Slices of as many images as stay in the cache."""
-    step = images_at_once(x, arrays)
-    return [slice(first, first + step) for first in range(0, len(x), step)]
+def batches(x: np.ndarray) -> list[slice]:
+    """Slices of at most so many images, nearly equal; of several an even number, for two threads to share."""
+    pieces = -(-len(x) // images_at_once(x))
+    if pieces > 1:
+        pieces += pieces % 2
+    return list(evenly(len(x), -(-len(x) // max(pieces, 1))))
 
 
 def starts(total: int, most: int) -> range:

@@ -17,7 +17,7 @@ from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
 from cnnviz.ops.gemm import SUMS, cells_at_once, form, sum_of_products
 from cnnviz.ops.layouts import LONG_RUN
 from cnnviz.ops.padding import Window
-from cnnviz.ops.parallel import summed
+from cnnviz.ops.parallel import MOST_THREADS, summed
 
 LARGE_KERNEL = BLOCK_BYTES // 8
 """Bytes of a kernel above which adding it up takes much of the time that the products take."""
@@ -88,7 +88,7 @@ def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geo
                 )
                 total[u::period] += sum_of_products(columns, gradient).sum(axis=0)
 
-    parts = Blocks(len(x), *geometry.out, _cells(length, filters, geometry, large, x.itemsize))
+    parts = _blocks(len(x), geometry, _cells(length, filters, geometry, large, x.itemsize))
     return summed(work, parts, (kh, length, filters), x.dtype).reshape(kernel_shape)
 
 
@@ -115,8 +115,16 @@ def _by_windows(
                 columns = rows.swapaxes(2, 3)
             total += sum_of_products(columns, gradient).sum(axis=0)
 
-    parts = Blocks(len(x), *geometry.out, _cells(length * groups, each, geometry, large, x.itemsize))
+    parts = _blocks(len(x), geometry, _cells(length * groups, each, geometry, large, x.itemsize))
     return summed(work, parts, (groups, length, each), x.dtype).swapaxes(0, 1).reshape(kernel_shape)
+
+
+def _blocks(count: int, geometry: Window, cells: int) -> Blocks:
+    """Blocks of at most so many cells; where there are several, as many as can be shared evenly."""
+    image = math.prod(geometry.out)
+    if image <= cells < count * image:
+        cells = min(cells, -(-count // MOST_THREADS) * image)
+    return Blocks(count, *geometry.out, cells)
 
 
 def _cells(length: int, filters: int, geometry: Window, large: bool, itemsize: int) -> int:

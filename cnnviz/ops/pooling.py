@@ -116,11 +116,12 @@ def _give_to_largest(
     rows, cols = geometry
     buffer = Buffers()
     for part in parts:
-        for beats in (np.greater, _beats_with_nan):
+        beats: Any = np.greater
+        along, columns_won = _largest(x[part], cols, 2, beats, buffer)
+        if np.isnan(along.max()):
+            beats = _beats_with_nan
             along, columns_won = _largest(x[part], cols, 2, beats, buffer)
-            most, rows_won = _largest(along, rows, 1, beats, buffer)
-            if not np.isnan(most.max()):
-                break
+        _, rows_won = _largest(along, rows, 1, beats, buffer)
         left = buffer("left", grad[part].shape, grad.dtype)
         np.copyto(left, grad[part])
         # What was the largest is no longer needed.
@@ -131,7 +132,10 @@ def _give_to_largest(
 def _largest(
     x: np.ndarray, axis: Axis, dim: int, beats: Any, buffer: Buffers
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The largest number that each window reads along an axis; where each tap beats all taps before it."""
+    """The largest number that each window reads along an axis; where each tap beats all taps before it.
+
+    Down, where none is compared with it any more, the largest of all is left out.
+    """
     lead, (first, *others) = (slice(None),) * dim, [axis.tap(t) for t in axis.reading]
     most = buffer(f"most {dim}", (*x.shape[:dim], axis.out, *x.shape[dim + 1 :]), x.dtype)
     if begun := first[1].start:
@@ -149,8 +153,9 @@ def _largest(
         if outputs.start < begun:  # what these windows read before was padding
             better[(*lead, slice(0, begun - outputs.start))] = True
             begun = outputs.start
-        np.maximum(before, cells, out=before)
         won.append(better)
+        if dim == 2 or len(won) < len(others):
+            np.maximum(before, cells, out=before)
     return most, won
 
 
@@ -165,8 +170,8 @@ def _give_back(
     """To each tap what is left where it won, from the last one on; the first gets the rest."""
     lead, (first, *others) = (slice(None),) * dim, [axis.tap(t) for t in axis.reading]
     bits, apart = np.dtype(f"i{left.itemsize}"), axis.stride >= axis.kernel
-    if not (apart and axis.size == axis.padded == axis.out * axis.kernel):
-        x_grad.fill(0)
+    side_by_side = axis.stride == axis.kernel and axis.padded == axis.size
+    x_grad[(*lead, slice(axis.out * axis.kernel if side_by_side else 0, None))] = 0
 
     def give(inputs: slice, numbers: np.ndarray) -> None:
         cells = x_grad[(*lead, inputs)]
@@ -306,29 +311,25 @@ def _grad_over_maps(grad: np.ndarray, rank: int, shape: tuple[int, ...], keepdim
 
 def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float) -> np.ndarray:
     y = empty((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
-    in_parallel(
-        lambda firsts: run(window_steps(x, geometry, combine, identity, y, firsts)),
-        range(0, len(x), images_at_once(x)),
-    )
+    in_parallel(lambda parts: run(window_steps(x, geometry, combine, identity, y, parts)), batches(x))
     return y
 
 
 def window_steps(
-    x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float, y: np.ndarray, firsts: Iterable[int]
+    x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float, y: np.ndarray, parts: Iterable[slice]
 ) -> Iterator[Call]:
-    """Calls that put combine over each window into y, for `images_at_once(x)` images from each of `firsts`.
+    """Calls that put combine over each window into y, for these of the images' `batches`.
 
     Along the rows first, whose runs are long.
     """
-    step = images_at_once(x)
-    axis, count = geometry.cols, min(step, len(x))
+    axis, count = geometry.cols, min(images_at_once(x), len(x))
     (down_taps, along_taps), wanted = map(_taps, geometry), axis.tap(0)[0]
     rows = np.empty((count, geometry.rows.out, *x.shape[2:]), x.dtype)
     # Runs of a few channels are slow: rather every column, side by side, and then those that are wanted.
     everywhere = axis.kernel > 1 < axis.stride < WIDE_STRIDE and axis.padded == axis.size
     runs = np.empty_like(rows) if everywhere and x.size else None
-    for first in firsts:
-        part, result = x[first : first + step], y[first : first + step]
+    for batch in parts:
+        part, result = x[batch], y[batch]
         down = rows[: len(part)]
         yield from _axis_steps(part, down_taps, 1, combine, identity, down)
         if runs is None:
