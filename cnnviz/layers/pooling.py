@@ -77,11 +77,13 @@ class PoolEntry(Entry):
     def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
         if not self.selects:
             return super().gradient_effort(layer, shapes, out)
-        # A window's largest cell is looked for tap by tap.
-        shape = map_shape(shapes[0])
-        taps = math.prod(len(axis.reading) for axis in self.view(layer, shape))
-        size = math.prod(out)
-        return Effort(taps * (3 * ELEMENTWISE_COST * size + CALL_COST), 3 * size)
+        # A window's largest cell is looked for along its rows, and then down; a byte says where each tap won.
+        rows, cols = self.view(layer, map_shape(shapes[0]))
+        height, _, channels = map_shape(shapes[0])
+        along, size = height * cols.out * channels, math.prod(out)
+        read = len(cols.reading) * along + len(rows.reading) * size
+        calls = len(cols.reading) + len(rows.reading)
+        return Effort(3 * ELEMENTWISE_COST * read + CALL_COST * calls, 2 * (along + size) + read // 4)
 
     def patch(self, layer: Layer, shape: Sequence[int], position: Position) -> Patch:
         """The window of an output."""

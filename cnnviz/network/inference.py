@@ -31,7 +31,7 @@ from cnnviz.network.simplifying import (
     ZeroPadding,
     simplify,
 )
-from cnnviz.ops.blocks import BLOCK_BYTES, Call, Finish, as_it_is, evenly, images_at_once, run
+from cnnviz.ops.blocks import BLOCK_BYTES, Call, Finish, as_it_is, batches, evenly, run
 from cnnviz.ops.convolution import BY_METHOD
 from cnnviz.ops.depthwise import along_rows, depthwise_blocks, depthwise_steps
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
@@ -160,8 +160,7 @@ class Program:
             case MaxPool(config):
                 geometry = window(x.shape[1:3], config["pool_size"], config["strides"], config["padding"])
                 y = self._memory.take(self.count, *geometry.out, x.shape[3])
-                firsts = range(0, self.count, images_at_once(x))
-                self._add(window_steps(x, geometry, np.maximum, -np.inf, y, firsts))
+                self._add(window_steps(x, geometry, np.maximum, -np.inf, y, batches(x)))
                 return y
             case Affine(scale, shift):
                 y = self._over(x, names)

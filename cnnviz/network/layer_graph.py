@@ -49,6 +49,9 @@ class LayerGraph:
         self.dtype = np.dtype("float64" if any(a.dtype == np.float64 for a in weights) else "float32")
         generator = None if seed is None else np.random.default_rng(seed)
         self._layers = {layer.name: layer for layer in with_shapes(layers, self.dtype, generator=generator)}
+        self.taken: dict[Any, Any] = {}
+        """What one image takes, as `memory` has worked it out: by the inputs' shapes, the last few; () where
+        all sizes are known, and one image takes as much as any."""
 
     def __repr__(self) -> str:
         shapes = f"{self.input_shape} -> {self.output_shape}"
@@ -131,9 +134,12 @@ class LayerGraph:
                 raise ValueError(f"{key} must have shape {old.shape}, got {array.shape}")
             array.flags.writeable = False
             changed.setdefault(layer.owner, {})[weight] = array
-        return self.with_layers(
+        derived = self.with_layers(
             replace(layer, weights={**layer.weights, **changed.get(layer.owner, {})}) for layer in self
         )
+        # Other weights take as much: each step of training makes such a network.
+        derived.taken = self.taken
+        return derived
 
     def initialized(self, seed: int | None = None) -> Self:
         """The network as it is before any training: all weights drawn anew, as its initialisers say.
@@ -223,6 +229,7 @@ class LayerGraph:
         """The network with other layers of the same names, shapes and places."""
         derived = copy.copy(self)
         derived._layers = {layer.name: layer for layer in layers}
+        derived.taken = {}
         return derived
 
     def resolve(self, name: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple, cast
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -39,14 +38,13 @@ class OneImage(NamedTuple):
     """Of the gradients of each."""
 
 
-_KNOWN: WeakKeyDictionary[LayerGraph, dict[Any, OneImage]] = WeakKeyDictionary()
-"""By the inputs' shapes, the last few; () where all sizes are known, and one image takes as much as any."""
 _MOST = 8
+"""How many inputs' shapes are remembered."""
 
 
 def one_image(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> OneImage:
     """What one of these images takes."""
-    known = _KNOWN.setdefault(graph, {})
+    known = graph.taken
     if () in known:
         return known[()]
     if sizes_are_known(graph.layers):

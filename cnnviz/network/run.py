@@ -14,10 +14,11 @@ import numpy as np
 
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import Layer
-from cnnviz.network.forward import Base, Edits, forward
+from cnnviz.network.forward import Base, Edits, forward, relus_before_pooling
 from cnnviz.network.inputs import images_of, modes_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
 from cnnviz.network.memory import check_gradient, check_kept
+from cnnviz.network.simplifying import RELU
 from cnnviz.ops.padding import integer
 from cnnviz.resources import one_line
 
@@ -41,18 +42,23 @@ class Run(Mapping[str, np.ndarray]):
         self.preprocess = dict(preprocess or {})
         """The mode of preprocessing that the pixels of each input came in, where that is known."""
         self._outputs = outputs
+        """Those that were not needed on the way are worked out when they are asked for."""
         self._before = before
         for array in (*outputs.values(), *before.values()):
             array.flags.writeable = False
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._outputs[self.network.resolve(name)]
+        name = self.network.resolve(name)
+        if name not in self._outputs:
+            self._outputs[name] = self.network[name].after_activation(self._before[name])
+            self._outputs[name].flags.writeable = False
+        return self._outputs[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._outputs)
+        return iter(self._before)
 
     def __len__(self) -> int:
-        return len(self._outputs)
+        return len(self._before)
 
     def __contains__(self, name: object) -> bool:
         return name in self.network
@@ -73,7 +79,7 @@ class Run(Mapping[str, np.ndarray]):
     def inputs(self, name: str) -> tuple[np.ndarray, ...]:
         """The arrays that a layer read."""
         layer = self.network[name]
-        return layer.cast([self._outputs[feeder] for feeder in layer.inputs], self.network.dtype)
+        return layer.cast([self[feeder] for feeder in layer.inputs], self.network.dtype)
 
     def gradient(
         self,
@@ -177,7 +183,7 @@ def forward_pass(
     before: dict[str, np.ndarray] = {}
     images = images_of(graph, x)
     check_kept(graph, images, memory_limit, work_limit)
-    earlier = None if base is None else Base(base.network, base._outputs, base._before, base.edited)
+    earlier = None if base is None else Base(base.network, base, base._before, base.edited)
     outputs = forward(graph, prepared(graph, images), before, edits, inner=inner, base=earlier)
     return Run(graph, outputs, before, {*edits, *inner}, modes_of(graph, x))
 
@@ -202,7 +208,8 @@ def training_pass(graph: LayerGraph, x: Any, draws: Draws, *, memory_limit: floa
 
     check_kept(graph, images, memory_limit)
     before: dict[str, np.ndarray] = {}
-    outputs = forward(graph, prepared(graph, images), before, in_training=in_training)
+    relus = relus_before_pooling(graph)
+    outputs = forward(graph, prepared(graph, images), before, in_training=in_training, relus_behind=relus)
     return Run(graph.with_layers(layers.values()), outputs, before, preprocess=modes_of(graph, x))
 
 
@@ -421,6 +428,10 @@ class Gradient(Mapping[str, np.ndarray]):
         leading: dict[str, bool] = {}
         """Whether the gradient leads on from a layer to one with such a weight."""
         first_reader: dict[str, str] = {}
+        kept = self.seeds.keys() | self.run.edited
+        relus = {
+            name: relu for name, relu in relus_before_pooling(self.run.network).items() if relu not in kept
+        }
         for layer in self.run.network:
             on = [name for name in layer.inputs if name in leading]
             if on or layer.owner in names:
@@ -436,11 +447,18 @@ class Gradient(Mapping[str, np.ndarray]):
             grad, weights = self._pre_activation(layer), names.get(layer.owner, [])
             self._inputs[layer.name] = None
             if grad is not None:
-                inputs, entry = self.run.inputs(layer.name), layer.entry
+                entry, relu = layer.entry, relus.get(layer.name)
+                if relu is None:
+                    inputs = self.run.inputs(layer.name)
+                else:
+                    grad, inputs = RELU.gradient(self.run[layer.name], grad), (self.run.pre_activation(relu),)
                 # The weights of an activation are asked with the gradient of its output.
                 own = () if layer.is_activation else weights
                 found, of_weights = entry.gradients(layer, inputs, grad, own, leading[layer.name])
-                self._inputs[layer.name] = found or None
+                if relu is not None and found:
+                    (self._pre_activations[relu],) = found
+                else:
+                    self._inputs[layer.name] = found or None
                 if layer.is_activation and output is not None:
                     of_weights = entry.gradients(layer, inputs, output, weights, False)[1]
                 for name, share in of_weights.items():

@@ -114,15 +114,17 @@ class Blocks(Sequence[Block]):
         return map(self._block, self._places)
 
 
-def images_at_once(x: np.ndarray, arrays: int = 1) -> int:
-    """As many images as stay in the cache, if there are several arrays like x."""
-    return max(1, BLOCK_BYTES // max(arrays * x[:1].nbytes, 1))
+def images_at_once(x: np.ndarray) -> int:
+    """As many images as stay in the cache."""
+    return max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
 
 
-def batches(x: np.ndarray, arrays: int = 1) -> list[slice]:
-    """Slices of as many images as stay in the cache."""
-    step = images_at_once(x, arrays)
-    return [slice(first, first + step) for first in range(0, len(x), step)]
+def batches(x: np.ndarray) -> list[slice]:
+    """Slices of at most so many images, nearly equal; of several an even number, for two threads to share."""
+    pieces = -(-len(x) // images_at_once(x))
+    if pieces > 1:
+        pieces += pieces % 2
+    return list(evenly(len(x), -(-len(x) // max(pieces, 1))))
 
 
 def starts(total: int, most: int) -> range:
@@ -229,6 +231,25 @@ def _within(axis: Axis, span: tuple[int, int]) -> tuple[slice, slice]:
     start, stop = min(max(span[0], 0), axis.size), max(min(span[1], axis.size), 0)
     stop = max(start, stop)
     return slice(start, stop), slice(start - span[0], stop - span[0])
+
+
+class Buffers:
+    """Memory for what block after block needs, by its use: as much as the largest block so far needed.
+
+    >>> buffer = Buffers()
+    >>> buffer("sums", (2, 3), float).base is buffer("sums", (3,), float).base
+    True
+    """
+
+    def __init__(self) -> None:
+        self._flat: dict[str, np.ndarray] = {}
+
+    def __call__(self, use: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """An array of this shape, whatever is in it; what the same use had before is no longer valid."""
+        size = math.prod(shape)
+        if use not in self._flat or self._flat[use].size < size:
+            self._flat[use] = np.empty(size, dtype)
+        return self._flat[use][:size].reshape(shape)
 
 
 def pixels(cells: np.ndarray) -> np.ndarray:

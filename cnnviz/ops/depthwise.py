@@ -40,6 +40,7 @@ from cnnviz.ops.blocks import (
     Block,
     BlockInput,
     Blocks,
+    Buffers,
     Call,
     Finish,
     as_it_is,
@@ -314,19 +315,12 @@ def depthwise_steps(
     """The calls that compute these parts of y from x, in this order; they can be kept and made again."""
     read = BlockInput(x, geometry, largest)
     classes = _tap_classes(geometry.cols)
-    memory: dict[str, np.ndarray] = {}
-
-    def buffer(use: str, *shape: int) -> np.ndarray:
-        size = math.prod(shape)
-        if use not in memory or memory[use].size < size:
-            memory[use] = np.empty(size, x.dtype)
-        return memory[use][:size].reshape(shape)
-
+    buffer = Buffers()
     for block in parts:
         cells, calls = read.steps(block)
         yield from calls
         if along.multiplier > 1:
-            repeated = buffer("repeated", *cells.shape, along.multiplier)
+            repeated = buffer("repeated", (*cells.shape, along.multiplier), x.dtype)
             yield partial(np.copyto, repeated, cells[..., np.newaxis])
             cells = repeated.reshape(*cells.shape[:3], -1)
         result = y[block]
@@ -334,11 +328,11 @@ def depthwise_steps(
         for which, (taps, phase, first) in enumerate(classes):
             columns = cells[:, :, phase :: geometry.cols.stride]
             if columns.strides[2:] != (columns.itemsize * columns.shape[3], columns.itemsize):
-                side_by_side = buffer("columns", *columns.shape)
+                side_by_side = buffer("columns", columns.shape, x.dtype)
                 yield partial(np.copyto, side_by_side, columns)
                 columns = side_by_side
             numbers = _numbers(columns[:, :, first:], taps, block.shape, geometry)
-            target = buffer("sums", *sums.shape) if which else sums
+            target = buffer("sums", sums.shape, x.dtype) if which else sums
             weights = along.weights[:, taps, : sums.shape[2]]
             yield partial(np.einsum, "uvnix,uvx->nix", numbers, weights, out=target)
             if which:
@@ -375,13 +369,16 @@ def _numbers(columns: np.ndarray, taps: slice, shape: tuple[int, int, int], geom
 
 
 def _cells(kernel_shape: tuple[int, ...], geometry: Window, itemsize: int) -> int:
-    """Output cells in a block: it and what is copied of its input, within BLOCK_BYTES."""
+    """Output cells in a block: it and what is copied of its input, within two BLOCK_BYTES.
+
+    What taps read again lies a few rows back at most, so that more than the cache holds does no harm.
+    """
     _, _, channels, multiplier = kernel_shape
     rows, cols = geometry
     # One phase of the columns, and the sums of a second one.
     of_phase = 1 + rows.stride if cols.stride > 1 else 0
     copies = 1 + geometry.read_by_cell + of_phase
-    return max(1, BLOCK_BYTES // (copies * channels * multiplier * itemsize))
+    return max(1, 2 * BLOCK_BYTES // (copies * channels * multiplier * itemsize))
 
 
 def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Window) -> np.ndarray:

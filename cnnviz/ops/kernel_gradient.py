@@ -17,10 +17,13 @@ from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
 from cnnviz.ops.gemm import SUMS, cells_at_once, form, sum_of_products
 from cnnviz.ops.layouts import LONG_RUN
 from cnnviz.ops.padding import Window
-from cnnviz.ops.parallel import summed
+from cnnviz.ops.parallel import MOST_THREADS, summed
 
 LARGE_KERNEL = BLOCK_BYTES // 8
 """Bytes of a kernel above which adding it up takes much of the time that the products take."""
+
+ENOUGH_CELLS = 64
+"""Images with fewer cells share a product."""
 
 MANY_CELLS = 512
 """With this many cells in a product the addition of its result no longer matters."""
@@ -85,7 +88,7 @@ def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geo
                 )
                 total[u::period] += sum_of_products(columns, gradient).sum(axis=0)
 
-    parts = Blocks(len(x), *geometry.out, _cells(length, filters, geometry, large, x.itemsize))
+    parts = _blocks(len(x), geometry, _cells(length, filters, geometry, large, x.itemsize))
     return summed(work, parts, (kh, length, filters), x.dtype).reshape(kernel_shape)
 
 
@@ -96,21 +99,32 @@ def _by_windows(
     kh, kw, depth, filters = kernel_shape
     length, each = kh * kw * depth, filters // groups
     large = length * filters * x.itemsize > LARGE_KERNEL
+    together = large or math.prod(geometry.out) < ENOUGH_CELLS or not form(SUMS, length, each).pieces
 
     def work(share: Sequence[Block], total: np.ndarray) -> None:
         read = BlockInput(x, geometry, parts[0], partial(windows, geometry=geometry))
         for block in share:
             taps = read(block)
-            taps = taps.reshape(*taps.shape[:5], groups, depth)
-            gradient = grad[block].reshape(-1, groups, each).swapaxes(0, 1)
+            products = 1 if together else len(taps)
+            taps = taps.reshape(products, -1, *taps.shape[1:5], groups, depth)
+            gradient = grad[block].reshape(products, -1, groups, each).swapaxes(1, 2)
             if kw * depth < LONG_RUN:
-                columns = taps.transpose(5, 3, 4, 6, 0, 1, 2).reshape(groups, length, -1)
+                columns = taps.transpose(0, 6, 4, 5, 7, 1, 2, 3).reshape(products, groups, length, -1)
             else:
-                columns = taps.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, -1, length).swapaxes(1, 2)
-            total += sum_of_products(columns, gradient)
+                rows = taps.transpose(0, 6, 1, 2, 3, 4, 5, 7).reshape(products, groups, -1, length)
+                columns = rows.swapaxes(2, 3)
+            total += sum_of_products(columns, gradient).sum(axis=0)
 
-    parts = Blocks(len(x), *geometry.out, _cells(length * groups, each, geometry, large, x.itemsize))
+    parts = _blocks(len(x), geometry, _cells(length * groups, each, geometry, large, x.itemsize))
     return summed(work, parts, (groups, length, each), x.dtype).swapaxes(0, 1).reshape(kernel_shape)
+
+
+def _blocks(count: int, geometry: Window, cells: int) -> Blocks:
+    """Blocks of at most so many cells; where there are several, as many as can be shared evenly."""
+    image = math.prod(geometry.out)
+    if image <= cells < count * image:
+        cells = min(cells, -(-count // MOST_THREADS) * image)
+    return Blocks(count, *geometry.out, cells)
 
 
 def _cells(length: int, filters: int, geometry: Window, large: bool, itemsize: int) -> int:

@@ -29,7 +29,7 @@ from cnnviz.ops.arguments import (
     operation,
     parse_image_shape,
 )
-from cnnviz.ops.blocks import Call, batches, images_at_once, pixels, run
+from cnnviz.ops.blocks import Buffers, Call, batches, images_at_once, pixels, run
 from cnnviz.ops.cellwise import kept_where
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
@@ -101,68 +101,91 @@ def max_pool2d_grad(
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     grad = image_grad(grad, len(x_shape), (len(x), *geometry.out, x.shape[3]))
     x_grad = empty(x.shape, x.dtype)
-    if grad.size:
-        parts = batches(x)
-        in_parallel(lambda some: _give_to_largest(x, grad, geometry, x_grad, parts[0], some), parts)
+    parts = batches(x) if grad.size else []
+    in_parallel(lambda some: _give_to_largest(x, grad, geometry, x_grad, some), parts)
     return x_grad.reshape(x_shape)
 
 
 def _give_to_largest(
-    x: np.ndarray,
-    grad: np.ndarray,
-    geometry: Window,
-    x_grad: np.ndarray,
-    largest: slice,
-    parts: Iterable[slice],
+    x: np.ndarray, grad: np.ndarray, geometry: Window, x_grad: np.ndarray, parts: Iterable[slice]
 ) -> None:
-    """Tap by tap, for all windows at once: which cells beat those before them; then back, what they get."""
-    taps = [_reads(geometry, u, v) for u, v in geometry.reading]
-    apart = all(axis.stride >= axis.kernel for axis in geometry)
-    bits, number = np.dtype(f"i{grad.itemsize}"), np.min_scalar_type(len(taps))
-    shape = grad[largest].shape
-    buffers = [np.empty(shape, kind) for kind in (x.dtype, x.dtype, bool, number, number)]
+    """The first largest cell of each row of a window, then the first of these down; and back the same way.
+
+    So a window's columns and then its rows are compared, and not each of its cells.
+    """
+    rows, cols = geometry
+    buffer = Buffers()
     for part in parts:
-        cells, best, beats, winners, places = (buffer[: len(x[part])] for buffer in buffers)
-        begun = np.zeros(geometry.out, bool)
-        winners.fill(0)
-        for place, (inputs, outputs) in enumerate(taps):
-            cell, most, better = cells[outputs], best[outputs], beats[outputs]
-            new = ~begun[outputs[1:]]
-            begun[outputs[1:]] = True
-            if new.all() and not place:
-                np.copyto(pixels(most), pixels(x[part][inputs]))
-                continue
-            np.copyto(pixels(cell), pixels(x[part][inputs]))
-            # All but what is at most the largest so far, and NaN, which nothing beats.
-            np.logical_not(np.less_equal(cell, most, out=better), out=better)
-            better &= most == most
-            if new.any():
-                better |= new[..., np.newaxis]
-                np.copyto(most, cell, where=new[..., np.newaxis])
-            np.maximum(most, cell, out=most)
-            # The last tap that beats those before it has the highest place.
-            np.multiply(better.view(np.uint8), number.type(place), out=places[outputs])
-            np.maximum(winners[outputs], places[outputs], out=winners[outputs])
-        left, filled = best, x_grad[part]
+        beats: Any = np.greater
+        along, columns_won = _largest(x[part], cols, 2, beats, buffer)
+        if np.isnan(along.max()):
+            beats = _beats_with_nan
+            along, columns_won = _largest(x[part], cols, 2, beats, buffer)
+        _, rows_won = _largest(along, rows, 1, beats, buffer)
+        left = buffer("left", grad[part].shape, grad.dtype)
         np.copyto(left, grad[part])
-        filled.fill(0)
-        for place, (inputs, outputs) in reversed([*enumerate(taps)]):
-            # All that is left is the first tap's.
-            won = cells if place else left
-            if place:
-                kept_where(np.equal(winners, place, out=beats), left, won)
-                left.view(bits)[...] ^= won.view(bits)
-            given = filled[inputs]
-            if apart:
-                np.copyto(pixels(given), pixels(won[outputs]))
-            else:
-                given += won[outputs]
+        # What was the largest is no longer needed.
+        _give_back(left, rows_won, rows, 1, along, buffer)
+        _give_back(along, columns_won, cols, 2, x_grad[part], buffer)
 
 
-def _reads(geometry: Window, u: int, v: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Which cells (N, H, W) tap u, v reads, and for which outputs (N, H_out, W_out)."""
-    (in_rows, out_rows), (in_cols, out_cols) = geometry.rows.tap(u), geometry.cols.tap(v)
-    return (slice(None), in_rows, in_cols), (slice(None), out_rows, out_cols)
+def _largest(
+    x: np.ndarray, axis: Axis, dim: int, beats: Any, buffer: Buffers
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The largest number that each window reads along an axis; where each tap beats all taps before it.
+
+    Down, where none is compared with it any more, the largest of all is left out.
+    """
+    lead, (first, *others) = (slice(None),) * dim, [axis.tap(t) for t in axis.reading]
+    most = buffer(f"most {dim}", (*x.shape[:dim], axis.out, *x.shape[dim + 1 :]), x.dtype)
+    if begun := first[1].start:
+        most.fill(-np.inf)
+    np.copyto(pixels(most[(*lead, first[1])]), pixels(x[(*lead, first[0])]))
+    won: list[np.ndarray] = []
+    for inputs, outputs in others:
+        cells, before = x[(*lead, inputs)], most[(*lead, outputs)]
+        if dim == 2:  # runs of a few channels: side by side they are one
+            beside = buffer("cells", cells.shape, x.dtype)
+            np.copyto(pixels(beside), pixels(cells))
+            cells = beside
+        better = buffer(f"won {dim} {len(won)}", cells.shape, np.dtype(bool))
+        beats(cells, before, out=better)
+        if outputs.start < begun:  # what these windows read before was padding
+            better[(*lead, slice(0, begun - outputs.start))] = True
+            begun = outputs.start
+        won.append(better)
+        if dim == 2 or len(won) < len(others):
+            np.maximum(before, cells, out=before)
+    return most, won
+
+
+def _beats_with_nan(x: np.ndarray, most: np.ndarray, out: np.ndarray) -> None:
+    """x > most, where NaN is larger than any number."""
+    np.copyto(out, ~(x <= most) & (most == most))
+
+
+def _give_back(
+    left: np.ndarray, won: list[np.ndarray], axis: Axis, dim: int, x_grad: np.ndarray, buffer: Buffers
+) -> None:
+    """To each tap what is left where it won, from the last one on; the first gets the rest."""
+    lead, (first, *others) = (slice(None),) * dim, [axis.tap(t) for t in axis.reading]
+    bits, apart = np.dtype(f"i{left.itemsize}"), axis.stride >= axis.kernel
+    side_by_side = axis.stride == axis.kernel and axis.padded == axis.size
+    x_grad[(*lead, slice(axis.out * axis.kernel if side_by_side else 0, None))] = 0
+
+    def give(inputs: slice, numbers: np.ndarray) -> None:
+        cells = x_grad[(*lead, inputs)]
+        if apart:
+            np.copyto(pixels(cells), pixels(numbers))
+        else:
+            cells += numbers
+
+    for better, (inputs, outputs) in zip(reversed(won), reversed(others), strict=True):
+        rest, share = left[(*lead, outputs)], buffer("cells", better.shape, left.dtype)
+        kept_where(better, rest, share)
+        rest.view(bits)[...] ^= share.view(bits)
+        give(inputs, share)
+    give(first[0], left[(*lead, first[1])])
 
 
 @pooling(returns="array of x's rank and dtype (integers become float32)")
@@ -288,29 +311,25 @@ def _grad_over_maps(grad: np.ndarray, rank: int, shape: tuple[int, ...], keepdim
 
 def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float) -> np.ndarray:
     y = empty((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
-    in_parallel(
-        lambda firsts: run(window_steps(x, geometry, combine, identity, y, firsts)),
-        range(0, len(x), images_at_once(x)),
-    )
+    in_parallel(lambda parts: run(window_steps(x, geometry, combine, identity, y, parts)), batches(x))
     return y
 
 
 def window_steps(
-    x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float, y: np.ndarray, firsts: Iterable[int]
+    x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float, y: np.ndarray, parts: Iterable[slice]
 ) -> Iterator[Call]:
-    """Calls that put combine over each window into y, for `images_at_once(x)` images from each of `firsts`.
+    """Calls that put combine over each window into y, for these of the images' `batches`.
 
     Along the rows first, whose runs are long.
     """
-    step = images_at_once(x)
-    axis, count = geometry.cols, min(step, len(x))
+    axis, count = geometry.cols, min(images_at_once(x), len(x))
     (down_taps, along_taps), wanted = map(_taps, geometry), axis.tap(0)[0]
     rows = np.empty((count, geometry.rows.out, *x.shape[2:]), x.dtype)
     # Runs of a few channels are slow: rather every column, side by side, and then those that are wanted.
     everywhere = axis.kernel > 1 < axis.stride < WIDE_STRIDE and axis.padded == axis.size
     runs = np.empty_like(rows) if everywhere and x.size else None
-    for first in firsts:
-        part, result = x[first : first + step], y[first : first + step]
+    for batch in parts:
+        part, result = x[batch], y[batch]
         down = rows[: len(part)]
         yield from _axis_steps(part, down_taps, 1, combine, identity, down)
         if runs is None:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 import cnnviz
 from cnnviz import Network, Run, ops
 from cnnviz.layers import ENTRIES
+from cnnviz.layers.draws import Draws
+from cnnviz.network.run import training_pass
 from harness.authority import keras, tf
 from harness.keras_models import ONLY_FLOAT32, STACKS, policy, save, sequential
 from harness.networks import conv, image, layer, merges, normal
@@ -463,6 +465,47 @@ def test_gradients_stop_at_an_edit(run: Run) -> None:
     np.testing.assert_array_equal(
         edited.gradient("first", unit=(0, 0, 0)).wrt_input, run.gradient("first", unit=(0, 0, 0)).wrt_input
     )
+
+
+# A ReLU behind the pooling that reads it --------------------------------------------------------
+
+
+@pytest.fixture
+def pooled() -> Network:
+    """Two ReLUs, each before a max pooling, whose windows overlap in the second."""
+    return Network(
+        [
+            image(10, 10, 1),
+            conv("first", "image", 1, 3, activation="relu"),
+            layer("pool", "MaxPooling2D", "first"),
+            conv("second", "pool", 3, 2, size=1, activation="relu"),
+            layer("overlapping", "MaxPooling2D", "second", pool_size=3, strides=1, padding="same"),
+            layer("flat", "Flatten", "overlapping"),
+            layer("scores", "Dense", "flat", units=2, weights={"kernel": normal(32, 2), "bias": [1, 2]}),
+        ]
+    )
+
+
+@pytest.mark.parametrize("special", [0.0, np.nan, np.inf])
+def test_a_relu_may_come_behind_the_pooling_that_alone_reads_it(pooled: Network, special: float) -> None:
+    """The run of a training step, and gradients in one pass, are to the bit what they are layer by layer."""
+    x = np.round(normal(4, 10, 10, 1))  # with equal numbers, and negative windows
+    x[0, 4, 5] = special
+    run, trained = pooled.run(x), training_pass(pooled, x, Draws())
+    assert list(trained) == list(run)
+    for name in reversed(list(run)):
+        np.testing.assert_array_equal(trained[name], run[name], err_msg=name)
+        np.testing.assert_array_equal(trained.pre_activation(name), run.pre_activation(name), err_msg=name)
+        assert not trained[name].flags.writeable
+    rng = np.random.default_rng(3)
+    for names in (["scores"], ["scores", "first"], ["scores", "pool", "second"]):
+        check_together(trained, {name: rng.normal(size=run[name].shape) for name in names})
+
+
+def test_an_edited_relu_stays_where_it_is(pooled: Network) -> None:
+    edited = pooled.run(normal(2, 10, 10, 1), edits={"first": lambda y: y + 1})
+    with pytest.raises(ValueError, match="the output of first was edited"):
+        edited.gradient("scores", unit=0).of_weights(["first/kernel"])
 
 
 # Errors -----------------------------------------------------------------------------------------
