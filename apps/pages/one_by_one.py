@@ -12,7 +12,9 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import test_digits
+from lesson import Aspect
 from plain import plain
+from surroundings import surroundings
 
 from cnnviz import channels, kernels, ops, receptive_field
 from cnnviz.channels.ablation import next_reader
@@ -28,10 +30,9 @@ def show_colour() -> None:
     """The photograph, its planes, and weights to be dragged."""
     lesson.idea(
         "A 1×1 convolution adds up maps, each times its weight, at every place by itself. A photograph has "
-        "three maps: drag a weight, and see what they become together."
+        "three: drag a weight."
     )
     mixed = colour_view.show()
-    question_widget.ask(questions.weights_for_planes(*kernels.colour_photograph().shape))
     code.append(f"""
     planes = kernels.colour_photograph() / 255
     weights = np.reshape({list(mixed.weights)}, (1, 1, 3, 1))
@@ -265,16 +266,6 @@ def show_all_digits(name: str, reduction: channels.Reduction) -> None:
         )
 
 
-def show_cost() -> None:
-    """What the layer costs and saves in this network, and what a bottleneck does."""
-    left, right = chrome.columns(1, 1)
-    if name:
-        with left:
-            show_saving()
-    with right if name else left:
-        show_bottleneck()
-
-
 def show_saving() -> None:
     """What the layer is good for in this network."""
     reader = next_reader(here.network, name)
@@ -374,14 +365,20 @@ scenes = {"colour": "1. A photograph: 3 → 1"}
 if name:
     counts = here.network[name].input_shape[-1], here.network[name].output_shape[-1]
     scenes["network"] = f"2. The network: {counts[0]} → {counts[1]}"
+# On a narrow page what can be played with comes first.
+content = st.container() if surroundings()["width"] < 640 else None
 with chrome.row("scenes"):
     scene = state.option(
         "of", scenes, "colour", st.segmented_control, "What is mixed", label_visibility="collapsed"
     )
+with content or st.container():
+    if scene == "colour":
+        show_colour()
+    else:
+        lesson.begin("one_by_one")
 if scene == "colour":
-    show_colour()
+    question_widget.ask(questions.weights_for_planes(*kernels.colour_photograph().shape))
 else:
-    lesson.begin("one_by_one")
     layer, x = here.network[name], here.run.inputs(name)[0][0]
     middle = x.shape[0] // 2, x.shape[1] // 2
     question_widget.ask(
@@ -391,17 +388,26 @@ if not name:
     header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")
 lesson.closer("relu", "What a ReLU behind it adds", show_relu, asks=("pair", "bent"))
 if name:
+    in_numbers = {
+        "pixel": Aspect("One pixel through it", show_pixel, ("row", "column", "channel", "saved")),
+        "reduce": Aspect("How much of it is needed", show_reduction, ("by", "kept", "outputs")),
+        "cost": Aspect("What it costs and saves", show_saving),
+    }
     lesson.closer(
-        "pixel",
-        "One pixel through the whole matrix: a dense layer",
-        show_pixel,
-        asks=("row", "column", "channel", "saved"),
+        "layer",
+        f"{name}: a matrix at every pixel, and what of it is needed",
+        lambda: lesson.aspects("about", f"About {name}", in_numbers),
+        asks=("about", *lesson.all_asks(in_numbers)),
     )
+together = {"bottleneck": Aspect("In a bottleneck", show_bottleneck, ("wide", "narrow", "side"))}
 if wide:
-    lesson.closer("separable", "A kernel for each map, then a 1×1: a separable convolution", show_separable)
-if name:
-    lesson.closer("reduce", "How much of it is needed", show_reduction, asks=("by", "kept", "outputs"))
-lesson.closer("cost", "What it costs, and what it saves", show_cost, asks=("wide", "narrow", "side"))
+    together = {"separable": Aspect("In a separable convolution", show_separable)} | together
+lesson.closer(
+    "together",
+    "Together with other convolutions: separable, and in a bottleneck",
+    lambda: lesson.aspects("where", "Where it stands", together),
+    asks=("where", *lesson.all_asks(together)),
+)
 snippets.show(
     f"""
     import numpy as np

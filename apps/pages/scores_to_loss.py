@@ -9,6 +9,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from lesson import Aspect
 from plain import plain
 
 from cnnviz import figures
@@ -74,6 +75,8 @@ def probabilities(loss: Loss) -> float:
 
 def cross_entropy(loss: Loss) -> None:
     """The loss, and the gradient at the logits."""
+    with chrome.controls("target"):
+        choose_target()
     wanted = "the label" if loss.target == here.label else "what you chose"
     if here.label is None and loss.target == loss.predicted:
         wanted = "what the network says, for your digit has no label"
@@ -158,19 +161,9 @@ def pixels(step: GradientStep, size: float) -> None:
     )
 
 
-def chosen_softmax() -> None:
-    chosen["temperature"] = probabilities(loss)
-
-
-def loss_and_gradient() -> None:
-    """The loss of the target, what it sends back to the logits, and on to the pixels."""
-    with chrome.controls("target"):
-        state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
-    to_logits, to_pixels = st.tabs(["The loss, and what it sends back", "The pixels that it points at"])
-    with to_logits:
-        cross_entropy(loss)
-    with to_pixels:
-        chosen["size"] = stepped_pixels()
+def choose_target() -> None:
+    """Of which digit the loss is."""
+    state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
 
 
 def stepped_pixels() -> float:
@@ -183,6 +176,7 @@ def stepped_pixels() -> float:
     )
     sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
     with chrome.controls("step"):
+        choose_target()
         size = state.option(
             "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=general
         )
@@ -280,8 +274,17 @@ target = state.place("target", 10, default)
 loss = cached.kept(loss_of, here.run, target)
 chosen: dict[str, Any] = {"temperature": 1.0, "size": 0.1, "code": ""}
 question_widget.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
-lesson.closer("softmax", "Softmax, step by step", chosen_softmax, asks=("temperature",))
-lesson.closer("loss", "The loss, and which pixels would lower it", loss_and_gradient, asks=("target", "step"))
+parts = {
+    "softmax": Aspect("Softmax", lambda: chosen.update(temperature=probabilities(loss)), ("temperature",)),
+    "loss": Aspect("The loss, and what it sends back", lambda: cross_entropy(loss)),
+    "pixels": Aspect("The pixels that it points at", lambda: chosen.update(size=stepped_pixels()), ("step",)),
+}
+lesson.closer(
+    "loss",
+    "Softmax, the loss and its gradient, step by step",
+    lambda: lesson.aspects("about", "One after the other", parts),
+    asks=("about", *lesson.all_asks(parts)),
+)
 if cached.kept(read_history, here.model):
     lesson.closer("weight", "How one weight learns", one_weight, asks=("kernel", "rate", "nudge", "image"))
 snippets.show(

@@ -31,7 +31,7 @@ def test_softmax_at_a_temperature(visit):
 
 
 def test_the_target_is_the_label_until_another_is_chosen(visit):
-    at = visit("scores_to_loss", model="mnist_maxpool", digit=18)
+    at = visit("scores_to_loss", model="mnist_maxpool", digit=18, about="loss")
     found = loss("mnist_maxpool", 18, int(LABELS[18]))
     assert f"<dd>{number(found.value)}</dd><dt>loss in nats" in htmls(at)
     widget(at.selectbox, "target").set_value(8).run()
@@ -51,7 +51,7 @@ def test_a_step_against_the_gradient_is_taken_and_told(visit):
 
 
 def test_ones_own_digit_has_no_label_and_starts_at_the_prediction(visit):
-    at = visit("scores_to_loss", own=digit_to_text(IMAGES[18]))
+    at = visit("scores_to_loss", own=digit_to_text(IMAGES[18]), about="loss")
     assert not at.exception
     words = " ".join(element.value for element in at.markdown)
     assert "The target is 3, what the network says, for your digit has no label." in words
