@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import cached
@@ -68,31 +67,36 @@ def batches(history: TrainingHistory) -> int:
         f"{plain(history.model)} was trained with {history.batch_size} images a batch. Each batch is one "
         "step, also called an iteration: the gradient of its mean loss changes all weights once."
     )
-    with chrome.controls("batch"):
+    counted_up, drawn = chrome.columns(2, 3)
+    with counted_up:
         size = state.integer("batch", 1, history.images, history.batch_size, "Images a batch")
-    chosen = history.with_batch_size(size)
-    with st.container(key="formulas", horizontal=True, vertical_alignment="center", gap="large"):
-        st.latex(
-            rf"\left\lceil \frac{{{latex(chosen.images)}}}{{{latex(size)}}} \right\rceil = "
-            rf"\lceil {chosen.batches:.2f} \rceil = {latex(chosen.steps_per_epoch)}",
-            width="content",
+        chosen = history.with_batch_size(size)
+        with st.container(key="formulas", horizontal=True, vertical_alignment="center", gap="medium"):
+            st.latex(
+                rf"\left\lceil \frac{{{latex(chosen.images)}}}{{{latex(size)}}} \right\rceil = "
+                rf"\lceil {chosen.batches:.2f} \rceil = {latex(chosen.steps_per_epoch)}",
+                width="content",
+            )
+            st.latex(
+                rf"{chosen.epochs} \cdot {latex(chosen.steps_per_epoch)} = {latex(chosen.steps)}",
+                width="content",
+            )
+        chrome.facts(
+            ("steps an epoch", f"{chosen.steps_per_epoch:,}"),
+            ("images in the last batch", f"{chosen.last_batch:,}"),
+            (f"steps in {counted(chosen.epochs, 'epoch')}", f"{chosen.steps:,}"),
         )
-        st.latex(
-            rf"{chosen.epochs} \cdot {latex(chosen.steps_per_epoch)} = {latex(chosen.steps)}", width="content"
+    with drawn:
+        chrome.show(
+            "epoch_batches",
+            "One epoch: every cell is a batch, the outlined last one has "
+            f"{counted(chosen.last_batch, 'image')}. Each of the {chosen.images:,} images is in one of them; "
+            "their order is another in every epoch.",
+            share=0.6,
+            limit=640,
+            images=chosen.images,
+            batch_size=size,
         )
-    chrome.facts(
-        ("steps an epoch", f"{chosen.steps_per_epoch:,}"),
-        ("images in the last batch", f"{chosen.last_batch:,}"),
-        (f"steps in {chosen.epochs} epochs", f"{chosen.steps:,}"),
-    )
-    chrome.show(
-        "epoch_batches",
-        f"One epoch: every cell is a batch, the outlined last one has {counted(chosen.last_batch, 'image')}. "
-        f"Each of the {chosen.images:,} images is in one of them; their order is another in every epoch.",
-        limit=640,
-        images=chosen.images,
-        batch_size=size,
-    )
     return size
 
 
@@ -283,7 +287,12 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
     )
 
 
-def as_it_was_after(history: TrainingHistory, predictions: EpochPredictions | None, opens: int) -> None:
+def as_it_was_after(
+    history: TrainingHistory,
+    predictions: EpochPredictions | None,
+    selection: TrainingHistory | None,
+    opens: int,
+) -> None:
     """All that follows the epoch, one aspect at a time."""
     epoch = scrubber(history, opens)
     sides = {"numbers": Aspect("All that was measured", lambda: curves(history, predictions, epoch))}
@@ -293,6 +302,8 @@ def as_it_was_after(history: TrainingHistory, predictions: EpochPredictions | No
         )
     if predictions:
         sides["digits"] = Aspect("Digits that change sides", lambda: flips(predictions, epoch))
+    if selection:
+        sides["validation"] = Aspect("Training against validation", lambda: validation(selection, epoch))
     lesson.aspects("about", "After this epoch", sides)
 
 
@@ -327,12 +338,10 @@ else:
     if final:
         lesson.closer(
             "after",
-            "The network as it was after each epoch",
-            lambda: as_it_was_after(own, predictions, opens),
+            "What was measured after each epoch, and the network as it was",
+            lambda: as_it_was_after(own, predictions, selection, opens),
             asks=("about", "layer", "input"),
         )
-        if selection:
-            lesson.closer("validation", "Training against validation", partial(validation, selection, epoch))
     validated = ""
     if selection and epoch:
         row = f"row = read_selection({quoted(here.model)}).rows[{epoch - 1}]"

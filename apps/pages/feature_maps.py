@@ -14,6 +14,7 @@ import state
 import streamlit as st
 from chosen_digit import Digit, choose_test_digit, test_digits
 from plain import plain
+from surroundings import surroundings
 
 from cnnviz import channels, figures, receptive_field
 from cnnviz.channels.ablation import ablate, next_reader, rank_agreement, without_channel
@@ -29,8 +30,8 @@ from cnnviz.teaching.questions import feature_maps as questions
 
 LOOKS = {
     "channel": "One map",
-    "sums": "Its partial sums",
-    "slice": "A slice of its kernel",
+    "sums": "Partial sums",
+    "slice": "One slice",
     "two": "Another digit",
     "worth": "Without a map",
 }
@@ -73,56 +74,64 @@ def show_maps() -> None:
 def show_channel(name: str, values: Any, channel: int, peak: Any, scale: Any) -> str:
     """One map enlarged, what its strongest cell sees, and the test digits that excite it most."""
     blank = cached.kept(blank_run, here.network)[name][(0, *peak, channel)]
-    left, right = chrome.columns(1, 1)
+    left, middle, right = chrome.columns(2, 2, 5)
     with left:
         chrome.show(
             "single_map",
             f"Channel {channel}. The strongest cell is at row {peak[0]}, column {peak[1]}, and holds "
             f"{number(values[(*peak, channel)])}. On a blank sheet it would hold {number(blank)}: only what "
             "differs from that comes from the digit.",
-            share=0.5,
+            share=0.22,
             limit=200,
             values=values[:, :, channel],
             scale=scale,
             cell=peak,
         )
-    with right:
+    with middle:
         chrome.show(
             "image_of",
             "What its strongest cell sees: the pixels inside the outline are all that it depends on.",
-            share=0.5,
+            share=0.22,
             limit=200,
             pixels=here.run.input[0, :, :, 0],
             box=fields[name].box(*peak),
         )
+    with right:
+        show_exciting(name, channel)
+    return ""
+
+
+def show_exciting(name: str, channel: int) -> None:
+    """The test digits that excite a map most, as they are recorded."""
     record = cached.kept(read_exciting, here.model)
     if record is None:
         lack = f"There is no record of this file of {here.model}: cnnviz exciting --record makes it."
         st.info(plain(lack))
-        return ""
+        return
     top = [one for one in record.of(name, channel) if one.value]
     images, labels = test_digits()
     if not top:
         dead = f"Channel {channel} of {name} is zero for every one of the {record.images:,} test digits."
         st.info(plain(dead))
-        return ""
+        return
     chosen = [one.image for one in top]
     chrome.pick(
         "exciting_digits",
         f"What excites it most: of all {record.images:,} test digits those in which the map reaches its "
         "largest values other than 0. The label in bold, the test digit's number, outlined what the "
-        "strongest cell sees and that part alone, and the largest value; on this digit it is "
-        f"{number(values[(*peak, channel)])}. A click makes one the digit of all pages.",
+        "strongest cell sees and that part alone, and the largest value. A click makes one the digit of "
+        "all pages.",
         [f"Show test digit {k}, {with_article(labels[k])}" for k in chosen],
         chosen.index(here.digit.index) if not here.digit.own and here.digit.index in chosen else None,
         lambda k: choose_test_digit(chosen[k]),
+        share=0.53,
+        columns=4 if surroundings()["width"] >= 640 else None,
         images=images[chosen],
         boxes=[fields[name].box(one.row, one.col) for one in top],
         values=[one.value for one in top],
         titles=[f"{k:,}" for k in chosen],
         labels=[str(label) for label in labels[chosen]],
     )
-    return ""
 
 
 def adds_up(name: str) -> bool:
@@ -143,7 +152,8 @@ def show_sums(name: str, values: Any, channel: int, peak: Any, scale: Any) -> st
     if not adds_up(name):
         return ""
     rows, cols = values.shape[:2]
-    with chrome.controls("cell"):
+    place, words = chrome.columns(1, 2)
+    with place, chrome.controls("cell"):
         row = state.integer("row", 0, rows - 1, peak[0], "Row")
         col = state.integer("column", 0, cols - 1, peak[1], "Column")
     sums = partial_sums(here.run, name, channel)
@@ -155,7 +165,8 @@ def show_sums(name: str, values: Any, channel: int, peak: Any, scale: Any) -> st
         else f"Each of the {count} channels that {name} reads is convolved with its own slice of kernel "
         f"{channel}. The {count} maps and the bias are added up; what comes out is the pre-activation."
     )
-    st.markdown(plain(said))
+    with words:
+        st.markdown(plain(said))
     chrome.show(
         "sum_of_parts",
         f"Maps by input channel, on one scale with their sum. Added up in float64 here, the sum and what the "
@@ -384,25 +395,25 @@ def _flips(flipped: tuple[int, ...]) -> str:
 
 def show_order() -> None:
     """The channels of a layer in another order, and the next layer's slices with them: the same answer."""
-    with chrome.controls("order"):
-        name = state.option(
-            "of", can_be_reordered(here.network), movable[0], st.selectbox, "Layer to shuffle"
-        )
+    chosen, measured = chrome.columns(1, 1)
+    with chosen, chrome.controls("order"):
+        name = state.option("of", movable, movable[0], st.selectbox, "Layer to shuffle")
         shuffle = state.place("shuffle", 1_000, 1)
-        st.button("Shuffle again", on_click=state.put, args=("shuffle", (shuffle + 1) % 1_000))
+        st.button("Shuffle", on_click=state.put, args=("shuffle", (shuffle + 1) % 1_000))
         st.button("As it was", on_click=state.put, args=("shuffle", 0), disabled=not shuffle)
     count = here.network[name].output_shape[-1]
     order = np.random.default_rng(shuffle).permutation(count) if shuffle else np.arange(count)
     other = cached.kept(reordered, here.network, name, tuple(order.tolist())).run(here.digit.image)
     said, now = (int(run.output[0].argmax()) for run in (here.run, other))
-    chrome.facts(
-        (f"says {said}, as it was", probability(here.run.output[0][said])),
-        (f"says {now}, {'shuffled' if shuffle else 'not shuffled'}", probability(other.output[0][now])),
-        (
-            f"largest difference of the {counted(other.output.shape[1], 'probability', 'probabilities')}",
-            number(float(np.abs(here.run.output - other.output).max()), 2),
-        ),
-    )
+    with measured:
+        chrome.facts(
+            (f"says {said}, as it was", probability(here.run.output[0][said])),
+            (f"says {now}, {'shuffled' if shuffle else 'not shuffled'}", probability(other.output[0][now])),
+            (
+                f"largest difference of {counted(other.output.shape[1], 'probability', 'probabilities')}",
+                number(float(np.abs(here.run.output - other.output).max()), 2),
+            ),
+        )
     chrome.show(
         "feature_maps",
         f"The maps of {name} with their old numbers. "
@@ -412,9 +423,8 @@ def show_order() -> None:
             if shuffle
             else "Nothing is shuffled now."
         ),
-        limit=580,
         maps=other[name],
-        columns=8,
+        columns=16 if surroundings()["width"] >= 640 else 8,
         labels=[str(k) for k in order],
     )
     shown["order"] = f"""

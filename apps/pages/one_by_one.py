@@ -50,7 +50,24 @@ def show_pixel() -> None:
         f"{all_of(channels_in, 'number')} that come in into one of the {channels_out} that go out."
     )
     row, col, out = mixing_view.show(here.run, name, f"{here.model} {here.digit}")
-    if state.toggle("saved", False, "As a picture, to be saved"):
+    compared = cached.kept(channels.compare_with_dense, here.run, name)
+    rows, cols, _ = compared.convolution.shape
+    measured, said = chrome.columns(1, 1)
+    with measured:
+        chrome.facts(
+            ("largest difference to ops.dense", number(compared.difference, 2)),
+            ("after shuffling", number(compared.shuffled_difference, 2)),
+            ("numbers compared", f"{compared.convolution.size:,}"),
+        )
+        drawn = state.toggle("saved", False, "As a picture, to be saved")
+    with said:
+        chrome.note(
+            f"Take the {counted(rows * cols, 'pixel')} apart, one row of {counted(channels_in, 'number')} "
+            "each, and give them to a dense layer with the same matrix and bias. Or shuffle the pixels, "
+            "apply the 1×1 convolution, and put them back. The maps are the same: the layer cannot know "
+            "where a pixel was."
+        )
+    if drawn:
         chrome.show(
             "pixel_mixing",
             f"Row {row}, column {col}, before the activation. The sign is written with every number.",
@@ -59,18 +76,6 @@ def show_pixel() -> None:
             bias=layer.weights.get("bias"),
             selected=out,
         )
-    compared = cached.kept(channels.compare_with_dense, here.run, name)
-    rows, cols, _ = compared.convolution.shape
-    chrome.facts(
-        ("largest difference to ops.dense", number(compared.difference, 2)),
-        ("largest difference after shuffling", number(compared.shuffled_difference, 2)),
-        ("numbers compared", f"{compared.convolution.size:,}"),
-    )
-    chrome.note(
-        f"Take the {counted(rows * cols, 'pixel')} apart, one row of {counted(channels_in, 'number')} each, "
-        "and give them to a dense layer with the same matrix and bias. Or shuffle the pixels, apply the 1×1 "
-        "convolution, and put them back. The maps are the same: the layer cannot know where a pixel was."
-    )
     code.append(f"""
     compared = channels.compare_with_dense(run, name)
     print(compared.difference, compared.shuffled_difference, compared.convolution.size)
@@ -79,7 +84,8 @@ def show_pixel() -> None:
 
 def show_relu() -> None:
     """Two 1x1 convolutions in a row, with and without a ReLU between them."""
-    with chrome.controls("relu"):
+    drawn, measured = chrome.columns(3, 2)
+    with measured:
         pair = state.option("pair", PAIRS, "0~2", st.selectbox, "How much two planes differ")
         bent = state.toggle("bent", True, "A ReLU between the two layers")
     one, other = (int(plane) for plane in pair.split("~"))
@@ -87,7 +93,6 @@ def show_relu() -> None:
     planes = kernels.colour_photograph() / 255
     made = channels.how_much_two_differ(planes, one, other, relu=bent)
     nearest = channels.nearest_mixture(planes, channels.how_much_two_differ(planes, one, other)[:, :, 2])
-    drawn, measured = chrome.columns(3, 2)
     with drawn:
         chrome.show(
             "feature_maps",
@@ -386,7 +391,16 @@ else:
     )
 if not name:
     header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")
-lesson.closer("relu", "What a ReLU behind it adds", show_relu, asks=("pair", "bent"))
+in_use = {"relu": Aspect("With a ReLU behind it", show_relu, ("pair", "bent"))}
+if wide:
+    in_use["separable"] = Aspect("In a separable convolution", show_separable)
+in_use["bottleneck"] = Aspect("In a bottleneck", show_bottleneck, ("wide", "narrow", "side"))
+lesson.closer(
+    "use",
+    "What it is good for: with a ReLU behind it, and together with other convolutions",
+    lambda: lesson.aspects("where", "Where it stands", in_use),
+    asks=("where", *lesson.all_asks(in_use)),
+)
 if name:
     in_numbers = {
         "pixel": Aspect("One pixel through it", show_pixel, ("row", "column", "channel", "saved")),
@@ -395,19 +409,10 @@ if name:
     }
     lesson.closer(
         "layer",
-        f"{name}: a matrix at every pixel, and what of it is needed",
+        f"{name} in numbers: a matrix at every pixel, and how much of it is needed",
         lambda: lesson.aspects("about", f"About {name}", in_numbers),
         asks=("about", *lesson.all_asks(in_numbers)),
     )
-together = {"bottleneck": Aspect("In a bottleneck", show_bottleneck, ("wide", "narrow", "side"))}
-if wide:
-    together = {"separable": Aspect("In a separable convolution", show_separable)} | together
-lesson.closer(
-    "together",
-    "Together with other convolutions: separable, and in a bottleneck",
-    lambda: lesson.aspects("where", "Where it stands", together),
-    asks=("where", *lesson.all_asks(together)),
-)
 snippets.show(
     f"""
     import numpy as np

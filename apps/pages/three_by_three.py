@@ -11,6 +11,7 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import test_digits
+from lesson import Aspect
 
 from cnnviz import channels, kernels, receptive_field
 from cnnviz.layers.layer import quoted
@@ -105,7 +106,7 @@ def show_limits() -> str:
             labels=[str(place + 1) for place in range(depth)],
         )
     return f"""
-    wanted = kernels.large_kernels()[{name!r}]
+    wanted = kernels.large_kernels({SIDE})[{name!r}]
     wanted[:] = {wanted.tolist()}
     found = kernels.nearest_stack(wanted)
     print(found.kernels, found.share_left, found.kernels.size, wanted.size)"""
@@ -139,17 +140,19 @@ if not lesson.suits(here, "three_by_three"):
 question_widget.ask(questions.how_far_a_stack_sees(3, 5), questions.saving_with_more_channels(3, widths[0]))
 chosen: dict[str, tuple[int, int]] = {}
 code: dict[str, str] = {}
+stacks = {
+    "large": Aspect("What both see, and cost", lambda: chosen.update(stack=show_stack()), ("depth", "width")),
+    "limits": Aspect(
+        f"What a stack cannot do: try a {SIDE} × {SIDE} kernel",
+        lambda: code.update(limits=show_limits()),
+        ("wanted", "cells"),
+    ),
+}
 lesson.closer(
     "stack",
-    "A stack against one large kernel: what both see, and cost",
-    lambda: chosen.update(stack=show_stack()),
-    asks=("depth", "width"),
-)
-lesson.closer(
-    "limits",
-    f"What a stack cannot do: try a {SIDE} × {SIDE} kernel",
-    lambda: code.update(limits=show_limits()),
-    asks=("wanted", "cells"),
+    "A stack against one large kernel: what both see and cost, and what a stack cannot do",
+    lambda: lesson.aspects("about", "A stack against one large kernel", stacks),
+    asks=("about", *lesson.all_asks(stacks)),
 )
 lesson.closer("kernels", f"What the kernels of {first.name} answer to", show_kernels)
 depth, width = chosen.get("stack", (3, widths[0]))
