@@ -1,4 +1,7 @@
-"""A recorded run, played epoch by epoch in the browser: its curves, a digit's answer, the first kernels."""
+"""A recorded run, played epoch by epoch in the browser: its curves, a digit's answer, the first kernels.
+
+Above it stands its walk, whose steps are states of the player.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +18,35 @@ from surroundings import surroundings
 from cnnviz import figures
 from cnnviz.colours import for_browser
 from cnnviz.figures.epochs import places_on_scale
-from cnnviz.numbers import counted, number, percent, probability, with_article
+from cnnviz.numbers import counted, probability, with_article
+from cnnviz.teaching.walks.epochs import EpochStep, recorded_runs
 from cnnviz.training.history import TrainingHistory
 from cnnviz.training.learning_curves import LearningCurve, learning_curves
 
 _EPOCHS = component("epochs")
 
 
-def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> int:
-    """The first of some runs with its digit and kernels, and all their curves; which epoch is chosen."""
+def show(
+    run: str, measure: str, steps: Sequence[EpochStep], at: int, model: str, digit: Digit, label: int | None
+) -> int:
+    """A run's curves, a digit and the kernels in it, and the walk, at a step; which epoch is chosen.
+
+    `run` is one of `recorded_runs` of the model; of several that are called so, digit and kernels are the
+    first one's. Where no epoch is chosen it is the step's.
+    """
+    runs, step = recorded_runs(model)[run], steps[at]
     history = cached.recorded_run(runs[0])
-    curves = cached.kept(learning_curves, tuple(runs), measure)
-    chosen = state.is_chosen("epoch") or state.asks("epoch")
-    epoch = state.place("epoch", history.epochs + 1, history.epochs)
+    curves = cached.kept(learning_curves, runs, measure)
+    asked = state.asks("epoch")
+    wanted = min(step.epoch, history.epochs)
+    epoch = state.place("epoch", history.epochs + 1, wanted)
 
     def keep() -> None:
-        told = st.session_state["epochs"].epoch
-        if state.is_place(told, history.epochs + 1):
-            state.put("epoch", told)
+        told = st.session_state["epochs"]
+        if state.is_place(told.epoch, history.epochs + 1):
+            state.put("epoch", told.epoch)
+        if state.is_place(told.step, len(steps)):
+            go_to(steps, told.step)
 
     theme = surroundings()["theme"]
     kept = range(history.epochs + 1) if history.kept is None else history.kept
@@ -46,7 +60,17 @@ def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> 
             "key": f"{runs} {measure} {digit} {theme}",
             "epoch": epoch,
             "epochs": history.epochs,
-            "plays": not chosen,
+            "plays": step.plays and epoch == wanted and not asked,
+            "step": at,
+            "steps": [
+                {
+                    "title": each.title,
+                    "say": each.say,
+                    "epoch": each.epoch,
+                    "here": (each.run, each.measure) == (run, measure),
+                }
+                for each in steps
+            ],
             **_placed(curves),
             "said": [_said(history, curves, n) for n in range(history.epochs + 1)],
             "caption": _caption(curves),
@@ -72,28 +96,21 @@ def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> 
             "theme": theme,
         },
         on_epoch_change=keep,
+        on_step_change=keep,
     )
     return epoch
 
 
-def measured(curve: LearningCurve, epoch: int) -> str:
-    """One number with its standard error, where it has one."""
-    value, error = curve.values[epoch], curve.error(epoch)
-    if value is None:
-        return "not measured"
-    if curve.measure == "loss":
-        return number(value)
-    return percent(value) if error is None else f"{percent(value)} ± {100 * error:.2f}"
+def go_to(steps: Sequence[EpochStep], at: int) -> None:
+    """Choose what a step of the walk shows: for a callback."""
+    step = steps[at]
+    for name, value in (("run", step.run), ("walk", at), ("measure", step.measure), ("epoch", step.epoch)):
+        state.put(name, value)
 
 
 def share(value: float, images: int) -> str:
     """An accuracy on so many images, with its standard error."""
-    return measured(LearningCurve("", (value,), images, seen=False), 0)
-
-
-def apart(one: LearningCurve, other: LearningCurve, epoch: int) -> str:
-    """How far two accuracies are apart after an epoch, in percentage points."""
-    return f"{100 * abs((one.values[epoch] or 0.0) - (other.values[epoch] or 0.0)):.2f}"
+    return LearningCurve("", (value,), images, seen=False).text(0)
 
 
 def _said(history: TrainingHistory, curves: Sequence[LearningCurve], epoch: int) -> str:
@@ -101,7 +118,7 @@ def _said(history: TrainingHistory, curves: Sequence[LearningCurve], epoch: int)
     steps = counted(history.steps_after(epoch), "step")
     when = f"<b>After epoch {epoch} of {history.epochs}</b>, {steps}" if epoch else "<b>Before training</b>"
     what = "right" if curves[0].measure == "accuracy" else "mean loss"
-    of_all = "; ".join(f"{html.escape(curve.name)} <b>{measured(curve, epoch)}</b>" for curve in curves)
+    of_all = "; ".join(f"{html.escape(curve.name)} <b>{curve.text(epoch)}</b>" for curve in curves)
     return f"{when}. {what.capitalize()}: {of_all}."
 
 
@@ -113,7 +130,7 @@ def _caption(curves: Sequence[LearningCurve]) -> str:
 
 
 def _in_words(curves: Sequence[LearningCurve]) -> str:
-    ends = [f"{curve.name} {measured(curve, len(curve.values) - 1)}" for curve in curves]
+    ends = [f"{curve.name} {curve.text(len(curve.values) - 1)}" for curve in curves]
     return f"The {curves[0].measure} over {len(curves[0].values) - 1} epochs, at the end: {', '.join(ends)}."
 
 
