@@ -399,7 +399,7 @@ if name:
     )
 if wide:
     lesson.closer("separable", "A kernel for each map, then a 1×1: a separable convolution", show_separable)
-if name:
+if name and here.measures_digits:
     lesson.closer("reduce", "How much of it is needed", show_reduction, asks=("by", "kept", "outputs"))
 lesson.closer("cost", "What it costs, and what it saves", show_cost, asks=("wide", "narrow", "side"))
 snippets.show(

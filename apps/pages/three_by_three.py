@@ -126,7 +126,9 @@ def show_kernels() -> None:
 here = lesson.begin("three_by_three")
 fields = cached.kept(receptive_field, here.network)
 small = [
-    layer for layer in here.network.layers if layer.is_convolution and layer.config["kernel_size"] == (3, 3)
+    layer
+    for layer in here.network.layers
+    if layer.is_convolution and layer.config["kernel_size"] == (3, 3) and len(layer.output_shape) == 3
 ]
 first, last = small[0], small[-1]
 widths, side = sorted({layer.output_shape[2] for layer in small}), first.output_shape[0]
@@ -149,8 +151,15 @@ lesson.closer(
     lambda: code.update(limits=show_limits()),
     asks=("wanted", "cells"),
 )
-lesson.closer("kernels", f"What the kernels of {first.name} answer to", show_kernels)
+if here.measures_digits:
+    lesson.closer("kernels", f"What the kernels of {first.name} answer to", show_kernels)
 depth, width = chosen.get("stack", (3, widths[0]))
+portraits = f"""
+    weights = net[{quoted(first.name)}].weights["kernel"]
+    patches = kernels.exciting_patches(weights, cnnviz.load_mnist()[1][0])
+    for patch in patches:
+        print(patch.kernel, patch.image, patch.row, patch.col, patch.response, patch.possible)
+    figures.kernel_portraits(weights[:, :, 0], patches)"""
 snippets.show(
     f"""
     import cnnviz
@@ -161,11 +170,7 @@ snippets.show(
     print(kernels.stack_paths({depth}))
     net = cnnviz.load_model({quoted(here.model)})
     print(cnnviz.receptive_field(net))
-    weights = net[{quoted(first.name)}].weights["kernel"]
-    patches = kernels.exciting_patches(weights, cnnviz.load_mnist()[1][0])
-    for patch in patches:
-        print(patch.kernel, patch.image, patch.row, patch.col, patch.response, patch.possible)
-    figures.kernel_portraits(weights[:, :, 0], patches)
+    {portraits if here.measures_digits else ""}
     {code.get("limits", "")}
     """
 )
