@@ -99,6 +99,7 @@ def forms(name: str, channel: int) -> None:
     )
     with chrome.controls("batch"):
         size = state.option("batch", sizes, min(8, sizes[-1]), st.select_slider, "Images in the batch")
+    others = "the first other test digits" if here.shows_a_digit else f"others of {company.words}"
     by_size = dict(zip(sizes, cached.forms(here.which, name, here.digit, company, sizes), strict=True))
     chosen = by_size[size]
     left, right = chrome.columns(1, 1)
@@ -131,7 +132,7 @@ def forms(name: str, channel: int) -> None:
                 ),
             ],
             caption=f"The batch is {here.digit.name} "
-            + (f"and others of {company.words}, {size} in all." if size > 1 else "alone."),
+            + (f"and {others}, {size} in all." if size > 1 else "alone."),
             name="forms",
         )
     chrome.show(
