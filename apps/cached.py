@@ -9,7 +9,7 @@ import base64
 import hashlib
 import pickle
 from collections.abc import Callable, Hashable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
@@ -22,6 +22,7 @@ import turns
 from chosen_digit import Digit, test_digits
 from long_answers import LongAnswers
 from plain import plain
+from sample import Sample
 
 import cnnviz
 from cnnviz import kernels, ops
@@ -40,10 +41,10 @@ from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.image_files import ImageError, read_image
 from cnnviz.images.no_digits import no_digits
 from cnnviz.kernels.photographs import SIDE
-from cnnviz.network.child_process import NetworkInChild
 from cnnviz.network.confusion import Classification
 from cnnviz.network.evaluation import Evaluation, evaluate
 from cnnviz.network.mistakes import SURE, Mistake, mistakes
+from cnnviz.network.network_in_child import NetworkInChild
 from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.receipts.one_weight import first_step as training_step
 from cnnviz.receipts.one_weight import nudged_loss
@@ -120,6 +121,11 @@ def saved(model: str) -> cnnviz.Network:
     return own.network if own is not None else _bundled(model)
 
 
+def is_opened(which: Which) -> bool:
+    """Whether it is a network of the user's own."""
+    return opened.named(which.model if isinstance(which, Changed) else which) is not None
+
+
 @st.cache_resource(show_spinner=False)
 def _bundled(model: str) -> cnnviz.Network:
     return cnnviz.load_model(model)
@@ -136,7 +142,7 @@ def changed(which: Changed) -> cnnviz.Network:
 
 def run(which: Which, digit: Digit, epoch: int | None = None) -> cnnviz.Run:
     """Every activation of a model on a digit, with the weights it had after an epoch."""
-    if opened.named(which.model if isinstance(which, Changed) else which) is not None:
+    if is_opened(which):
         with turns.aside():
             return run_shown(network(which), digit.image)
     return _run(which, digit, epoch)
@@ -218,20 +224,31 @@ def preparation(digit: Digit) -> Preparation | None:
         return None
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
 def effective(
-    which: Which, layer: str, digits: tuple[Digit, ...], row: int, col: int, epoch: int | None = None
+    which: Which, layer: str, over: Digit | Sample, row: int, col: int, epoch: int | None = None
 ) -> EffectiveReceptiveField:
-    """How much each pixel of some digits counts for a unit, with the weights after an epoch."""
-    runs = run_of(which, digits, epoch)
-    return cnnviz.effective_receptive_field(cast(cnnviz.Network, runs.network), layer, runs, row=row, col=col)
+    """How much each pixel of an image, or of a sample, counts for a unit, with the weights after an epoch."""
+    with turns.aside() if is_opened(which) else nullcontext():
+        return _effective(which, layer, over, row, col, epoch)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _effective(
+    which: Which, layer: str, over: Digit | Sample, row: int, col: int, epoch: int | None
+) -> EffectiveReceptiveField:
+    if not is_opened(which):
+        given: Any = run_of(which, over, epoch)
+    else:  # Its runs may be large; images are run a few at a time.
+        given = run(which, over) if isinstance(over, Digit) else over.images
+    net = given.network if isinstance(given, cnnviz.Run) else network(which)
+    return cnnviz.effective_receptive_field(cast(cnnviz.Network, net), layer, given, row=row, col=col)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def run_of(which: Which, digits: tuple[Digit, ...], epoch: int | None = None) -> cnnviz.Run:
-    """Every activation of a model on several digits at once, with the weights after an epoch."""
+def run_of(which: Which, over: Digit | Sample, epoch: int | None = None) -> cnnviz.Run:
+    """Every activation of a model on an image or a sample at once, with the weights after an epoch."""
     net = network(which) if epoch is None else network_at(str(which), epoch)
-    return net.run(np.stack([digit.image for digit in digits]))
+    return net.run(over.image if isinstance(over, Digit) else over.images)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -350,29 +367,26 @@ def hearing_at(model: str, layer: str, epoch: int, count: int) -> Hearing:
     return hearing(network_at(model, epoch), layer, *first_digits(count))
 
 
-def sparsity(model: str, count: int) -> dict[str, Sparsity]:
-    """Zeros and silent channels of a model's activations over the first test digits."""
+def sparsity(model: str, over: Sample) -> dict[str, Sparsity]:
+    """Zeros and silent channels of a model's activations over a sample."""
     net = network(model)
     return with_progress(
-        ("sparsity", model, count),
-        f"Counting zeros over {count:,} digits",
-        lambda progress: sparsity_over(
-            net, first_digits(count)[0], hidden_activations(net), progress=progress
-        ),
+        ("sparsity", model, over),
+        f"Counting zeros over {over.words}",
+        lambda progress: sparsity_over(net, over.images, hidden_activations(net), progress=progress),
     )
 
 
-def changed_by_silence(model: str, channels: dict[str, tuple[int, ...]], count: int) -> int:
-    """For how many of the first test digits a model predicts something else without some channels."""
-    images, _ = first_digits(count)
+def changed_by_silence(model: str, channels: dict[str, tuple[int, ...]], over: Sample) -> int:
+    """For how many images of a sample a model predicts something else without some channels."""
 
     def compare(progress: Callable[[int, int], None]) -> int:
         nets = network(model), silence(network(model), channels)
-        return int(np.not_equal(*(net.predict(images).argmax(axis=1) for net in nets)).sum())
+        return int(np.not_equal(*(net.predict(over.images).argmax(axis=1) for net in nets)).sum())
 
     return with_progress(
-        ("silenced", model, tuple(sorted(channels.items())), count),
-        f"Classifying {count:,} digits without channels that hardly speak",
+        ("silenced", model, tuple(sorted(channels.items())), over),
+        f"Classifying {over.words} without channels that hardly speak",
         compare,
     )
 
@@ -385,32 +399,33 @@ def affine(model: str, count: int) -> tuple[AffineMap, float, float]:
     return affine_map, difference, affine_map.accuracy(*test_digits())
 
 
-def normalization(model: str, layer: str, count: int) -> Normalization:
-    """A batch normalisation's statistics over the first test digits."""
+def normalization(model: str, layer: str, over: Sample) -> Normalization:
+    """A batch normalisation's statistics over a sample."""
     return with_progress(
-        ("normalization", model, layer, count),
-        f"Measuring {layer} over {count:,} digits",
-        lambda progress: normalization_over(network(model), layer, first_digits(count)[0], progress=progress),
+        ("normalization", model, layer, over),
+        f"Measuring {layer} over {over.words}",
+        lambda progress: normalization_over(network(model), layer, over.images, progress=progress),
     )
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def batch_with(digit: Digit, count: int) -> np.ndarray:
-    """A batch of the first test digits with a chosen one in front, and no digit twice."""
-    others = [k for k in range(count) if digit.own or k != digit.index][: count - 1]
-    return np.concatenate([digit.image[np.newaxis], test_digits()[0][others]])
+def batch_with(digit: Digit, over: Sample) -> np.ndarray:
+    """A batch of a sample's size with a chosen image in front, and no image twice."""
+    image = np.asarray(digit.image)
+    others = [each for each in np.asarray(over.images) if not np.array_equal(each, image)]
+    return np.stack([image, *others[: over.count - 1]])
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def forms(which: Which, layer: str, digit: Digit, sizes: tuple[int, ...]) -> list[Forms]:
-    """A digit under both forms of a batch normalisation, in batches of several sizes."""
-    return compare_forms(network(which), layer, batch_with(digit, max(sizes)), sizes)
+def forms(which: Which, layer: str, digit: Digit, over: Sample, sizes: tuple[int, ...]) -> list[Forms]:
+    """An image under both forms of a batch normalisation, in batches of several sizes, of a sample."""
+    return compare_forms(network(which), layer, batch_with(digit, over), sizes)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def batch_inputs(which: Which, layer: str, digit: Digit, count: int) -> np.ndarray:
-    """What a layer reads of a digit and the first test digits."""
-    return network(which).run(batch_with(digit, count)).inputs(layer)[0]
+def batch_inputs(which: Which, layer: str, digit: Digit, over: Sample) -> np.ndarray:
+    """What a layer reads of an image and a sample."""
+    return network(which).run(batch_with(digit, over)).inputs(layer)[0]
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -22,15 +22,17 @@ import streamlit as st
 from chosen_digit import Digit, choose_own, choose_test_digit, is_own, test_digits
 from components import component
 from plain import plain
+from sample import MOST_MADE, MOST_OPENED, Sample
 from surroundings import surroundings
 
 from cnnviz.colours import ink_png, png
+from cnnviz.network.colour_planes import picture_of
 from cnnviz.network.mistakes import next_mistake
 from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.numbers import counted, probability, with_article
 from cnnviz.stage.component import live_view
 from cnnviz.stage.stage_state import entry_of
-from cnnviz.teaching.lesson_needs import DIGITS, lack_of
+from cnnviz.teaching.lesson_needs import lack_of, passes, reads_digits
 from cnnviz.teaching.lessons import LESSONS
 from cnnviz.teaching.opening_digits import OPENING_RULES, opening_digit
 
@@ -83,10 +85,46 @@ class Current:
         return not isinstance(self.digit, opened.OpenedPicture)
 
     @property
+    def measures_digits(self) -> bool:
+        """Whether it can be measured over MNIST's digits and their labels."""
+        own = self.opened
+        return own is None or (own.shows_digits and own.reads_digits and reads_digits(own.network))
+
+    @property
     def classes(self) -> list[str] | None:
         """The names of its last output's classes, where somebody gave them."""
         own = self.opened
         return None if own is None else own.classes.get(own.network.outputs[-1])
+
+    def called(self, number: int) -> str:
+        """What a class is called: by its name, or else its number."""
+        return self.classes[number] if self.classes else str(number)
+
+    def sample(self, most: int) -> Sample:
+        """What it is measured over where labels do not matter: at most so many of what it is shown."""
+        own = self.opened
+        if own is None or own.shows_digits:
+            return Sample(most)
+        most = min(most, MOST_MADE if own.examples is own.made else min(MOST_OPENED, len(own.examples)))
+        return Sample(passes(own.network, most), self.model, id(own.examples))
+
+    @property
+    def grey(self) -> Any:
+        """The image in one plane (H, W): a digit's pixels, of a picture the mean of its colours, 0 to 1."""
+        if self.shows_a_digit:
+            return self.digit.image
+        picture = picture_of(self.run)
+        return self.run.input[0].mean(axis=2) if picture is None else _flat(picture.of(self.run.input[0]))
+
+    @property
+    def grey_code(self) -> str:
+        """The same in Python, of `image`."""
+        return "image" if self.shows_a_digit else "np.asarray(image).mean(axis=2)"
+
+    @property
+    def shown(self) -> str:
+        """What the image is, in a word."""
+        return "digit" if self.shows_a_digit else "picture"
 
     def live_view(self, **arguments: Any) -> None:
         """The live view of the network on the digit: it opens with the changed weights."""
@@ -103,6 +141,10 @@ class Current:
             classes=self.classes,
             **arguments,
         )
+
+
+def _flat(picture: np.ndarray) -> np.ndarray:
+    return picture if picture.ndim == 2 else picture.mean(axis=2)
 
 
 def within_app() -> None:
@@ -141,7 +183,7 @@ def current(*, saved: bool = False, what: str = "This page shows") -> Current:
 def lack(here: Current) -> str:
     """What the page's lesson needs, beside what its walk does, and the user's own network lacks; else ""."""
     lesson = st.session_state["lesson"]
-    return "" if here.opened is None else lack_of(lesson, here.network, digits=here.shows_a_digit)
+    return "" if here.opened is None else lack_of(lesson, here.network)
 
 
 def instead_of(here: Current, lacks: str, what: str = "This page shows") -> Current:
@@ -244,6 +286,23 @@ def show() -> None:
             here = Current("mnist_14k", st.session_state["test digit"])
     st.session_state["current"] = here
     card.html(_card(here))
+    if here.opened is not None and here.opened.assumes_digits:
+        _say_what_is_assumed(here.opened)
+
+
+def _say_what_is_assumed(own: OpenedNetwork) -> None:
+    """That its classes are taken for digits, in one line, and a way to say otherwise."""
+
+    def deny() -> None:
+        own.are_digits = False
+
+    with chrome.row("assumed", gap="small", vertical_alignment="center"):
+        st.caption(
+            plain(f"{own.name}’s ten classes are taken for MNIST’s digits, as nothing says what they are."),
+            width="content",
+        )
+        if opened.may_name_classes():
+            st.button("They are others", on_click=deny, help="Their names can be given under Open a network")
 
 
 def _pick_digit(model: str) -> Digit:
@@ -255,7 +314,7 @@ def _pick_digit(model: str) -> Digit:
         st.button("Back to the test digit", on_click=choose_own, args=("",))
     else:
         st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
-        if DIGITS.met(cached.saved(model)):
+        if Current(model, Digit(index, drawn)).measures_digits:
             st.button(
                 "Next mistake",
                 on_click=_go_to_mistake,
@@ -386,7 +445,7 @@ def _card_of_own(here: Current) -> str:
         label = None if known is None else known[1]
     else:
         colours = ink_png(digit.image, surroundings()["theme"])
-        number = digit.label if DIGITS.met(own.network) else None
+        number = digit.label if own.reads_digits else None
         label = None if number is None else own.class_name(number)
     title = html.escape(digit.name)
     picture = (

@@ -13,12 +13,13 @@ import streamlit as st
 from chosen_digit import Digit
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnnviz.images.input_pictures import input_picture
 from cnnviz.layers.layer import quoted
 from cnnviz.network.open_networks import OPEN
 from cnnviz.network.opened_network import OpenedNetwork
-from cnnviz.stage.incoming import from_this_machine
+from cnnviz.stage import incoming
 
 OWN = "own"
 """What the address calls the network that is open."""
@@ -40,9 +41,9 @@ def named(model: str) -> OpenedNetwork | None:
 
 def may_upload() -> bool:
     """Whether this session may open a file of its own."""
-    if OPEN.uploads == "machine":
-        return from_this_machine(st.context.ip_address, dict(st.context.headers))
-    return OPEN.uploads == "all"
+    if OPEN.uploads != "machine":
+        return OPEN.uploads == "all"
+    return incoming.may_upload(st.context.ip_address, dict(st.context.headers))
 
 
 def use_network(file: bytes | Path, name: str, preprocess: str = "auto") -> bool:
@@ -90,6 +91,13 @@ def is_session_s_own() -> bool:
 def may_name_classes() -> bool:
     """Whether this session may name the classes of what is open: all sessions see those of the command's."""
     return may_upload() and (is_session_s_own() or OPEN.uploads == "machine")
+
+
+def forget(file: UploadedFile) -> None:
+    """Let the server hold a file no longer that was taken, or refused: it may be large."""
+    if exists():
+        files: Any = get_instance().uploaded_file_mgr
+        files.remove_file(_session(), file.file_id)
 
 
 def close() -> None:

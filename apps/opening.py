@@ -28,6 +28,14 @@ def show() -> None:
             st.markdown(plain(_said_of(own)))
             if own.takes_pictures and not own.shows_digits:
                 _pictures()
+            if own.may_be_digits and opened.may_name_classes():
+                st.toggle(
+                    "Its ten classes are the digits",
+                    own.reads_digits,
+                    key=f"opening.digits {own.name} {own.reads_digits}",
+                    on_change=_say_whether_digits,
+                    args=(own,),
+                )
         if not opened.may_upload():
             st.caption("`cnnviz explore mine.keras --images photos` opens a network of your own.")
             return
@@ -69,6 +77,10 @@ def _pictures() -> None:
         )
 
 
+def _say_whether_digits(own: OpenedNetwork) -> None:
+    own.are_digits = not own.reads_digits
+
+
 def _take_picture(key: str) -> None:
     file = _file(key)
     if file is not None:
@@ -81,6 +93,8 @@ def _take_network() -> None:
         opened.use_network(
             file.getvalue(), file.name, str(st.session_state.get("opening.preprocess", "auto"))
         )
+    if file is not None:
+        opened.forget(file)
 
 
 def _take_classes() -> None:

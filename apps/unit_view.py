@@ -18,6 +18,8 @@ from surroundings import surroundings
 
 from cnnviz.colours import INK, Scale, for_browser
 from cnnviz.figures import strongest_channel
+from cnnviz.network import Network
+from cnnviz.network.colour_planes import picture_of
 from cnnviz.receptive_fields import ReceptiveField, ReceptiveFields
 
 _LADDER = component("ladder")
@@ -40,7 +42,7 @@ def choose(here: Current, fields: ReceptiveFields, names: Sequence[str]) -> tupl
                 state.put(parameter, value)
 
     origin = fields.origin
-    image = here.run[origin][0, :, :, 0]
+    image = _drawn(here, theme)
     rungs: list[dict[str, Any]] = [_rung(fields[origin])]
     for k, each in enumerate(names):
         below = names[k - 1] if k else origin
@@ -69,6 +71,24 @@ def choose(here: Current, fields: ReceptiveFields, names: Sequence[str]) -> tupl
         on_kept_change=keep,
     )
     return name, row, col
+
+
+def one_behind_the_other(net: Network, fields: ReceptiveFields) -> list[str]:
+    """The layers with a kernel, and the poolings, that have maps: of ways beside each other the first.
+
+    Those whose units have a field with a whole size and step, which the upsampled have not, and channels
+    that do not always add up to 1.
+    """
+    found: list[str] = []
+    for layer in net.layers:
+        maps = layer.inputs and len(layer.output_shape) == 3 and layer.name in fields
+        shares = layer.activation is not None and layer.activation.axis is not None
+        if not maps or shares or not ("kernel" in layer.weights or layer.is_pool):
+            continue
+        whole = all(isinstance(n, int) for n in (*fields[layer.name].size, *fields[layer.name].stride))
+        if whole and (not found or layer.name in fields.wrt(found[-1])):
+            found.append(layer.name)
+    return found
 
 
 def kept_unit(here: Current, names: Sequence[str]) -> tuple[str, int, int]:
@@ -106,6 +126,15 @@ def _rung(field: ReceptiveField) -> dict[str, Any]:
     )
     centers = [(first + last) / 2 for first, last in (each["all"] for each in cols)]
     return {"name": field.name, "centers": centers, "sees": {"rows": rows, "cols": cols}, "reads": []}
+
+
+def _drawn(here: Current, theme: str) -> np.ndarray:
+    """The image as ink (H, W): of a picture in colour its darkness, in a dark theme its brightness."""
+    picture = picture_of(here.run)
+    if picture is None or len(picture.channels) == 1:
+        return here.run.input[0, :, :, 0]
+    brightness = picture.of(here.run.input[0]).mean(axis=2)
+    return brightness if theme == "dark" else 1 - brightness
 
 
 def _picture(values: np.ndarray, scale: Scale | None = None) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Activation functions: the curve and its slope, exchanged and left out; dying ReLUs; the map A x + b."""
 
+from contextlib import suppress
+from typing import Any
+
 import cached
 import chrome
 import curve_view
@@ -18,11 +21,13 @@ from cnnviz.concepts.dead_channels import SCARCE, zeros_in
 from cnnviz.concepts.saturation import FLAT, slopes_at
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import quoted
+from cnnviz.network.class_scores import gives_scores
+from cnnviz.network.evaluation import are_probabilities
 from cnnviz.numbers import all_of, counted, number, percent, probability
 from cnnviz.teaching.questions.activation_functions import applied_twice, one_convolution
 from cnnviz.training.history import TrainingHistory, read_history
 
-# Test digits that are measured without being asked for; a button measures all of them.
+# Images that are measured without being asked for; a button measures all test digits.
 COUNT = 1000
 # And on which the collapsed network is checked, in float64.
 CHECKED = 250
@@ -33,7 +38,10 @@ EPOCHS = (0, 1, 2, 3, 5, 10, 20, 40)
 
 here = header.current()
 every = len(test_digits()[0])
-bends = hidden_activations(here.network)
+bends = {
+    name: bend for name, bend in hidden_activations(here.network).items() if len(here.run[name].shape) == 4
+}
+answers = gives_scores(here.network)
 
 
 def named(function: str) -> Activation:
@@ -46,17 +54,20 @@ def curve() -> None:
     share = slopes_at(named(function), before)
     whose = f"{here.model} {here.changes} {here.digit}"
     curve_view.show(whose, name, function, named(function), bends[name], before)
-    said = [("as trained", here.run.output[0])]
-    if function != own:
+    said = [("as trained", here.run.output)] if answers else []
+    if function != own and answers:
         net = cached.exchanged(here.which, function, layers)
-        said.append((f"with {function} in {places(layers)}", net.predict(here.digit.image)[0]))
+        said.append((f"with {function} in {places(layers)}", net.predict(here.digit.image)))
     facts.html(
         chrome.facts_html(
-            (f"of {name}'s numbers on this digit stand where the slope is 0", percent(share.none)),
+            (f"of {name}'s numbers on this {here.shown} stand where the slope is 0", percent(share.none)),
             *[(f"where it is below {percent(FLAT, 0)} of the steepest: saturated", percent(share.flat))]
             * (share.flat != share.none),
             *(
-                (f"{words}, {here.model} says {output.argmax()}", probability(output.max()))
+                (
+                    f"{words}, {here.model} says {here.called(int(output[0].argmax()))}",
+                    probability(output.max()) if are_probabilities(output) else number(output.max()),
+                )
                 for words, output in said
             ),
         )
@@ -67,8 +78,11 @@ def maps() -> None:
     """What the function does to the layer's maps."""
     zeros_now = zeros_in(named(function)(before))
     chrome.facts(
-        (f"of {name}'s outputs are exactly 0 on this digit", percent(zeros_now.share)),
-        ("channels are 0 everywhere on this digit", f"{len(zeros_now.silent)} of {zeros_now.channels}"),
+        (f"of {name}'s outputs are exactly 0 on this {here.shown}", percent(zeros_now.share)),
+        (
+            f"channels are 0 everywhere on this {here.shown}",
+            f"{len(zeros_now.silent)} of {zeros_now.channels}",
+        ),
     )
     chrome.show(
         "before_and_after",
@@ -90,8 +104,12 @@ def done_to_numbers() -> None:
         "maps": "All channels, before and after",
         "none": "Without any: one affine map",
     }
+    if not here.measures_digits:
+        del parts["none"]
+    if not answers:
+        del parts["answer"]
     {"answer": exchanged, "maps": maps, "none": collapse}[
-        state.option("does", parts, "answer", st.segmented_control, "What it does")
+        state.option("does", parts, next(iter(parts)), st.segmented_control, "What it does")
     ]()
 
 
@@ -103,16 +121,20 @@ def exchanged() -> None:
         "network: try both. A network trained with another function can be as good as this one."
     )
     net = cached.exchanged(here.which, function, layers)
+    answer = net.predict(here.digit.image)
     left, right = chrome.columns(3, 2)
     with left:
-        chrome.show(
-            "probabilities",
-            f"{here.digit.name.capitalize()} with {function} in {places(layers)}"
-            + (", as trained; choose another function above." if function == own else "."),
-            share=0.6,
-            values=net.predict(here.digit.image),
-            label=here.label,
+        words = f"{here.digit.title} with {function} in {places(layers)}" + (
+            ", as trained; choose another function above." if function == own else "."
         )
+        if are_probabilities(answer):
+            about: dict[str, Any] = {"values": answer, "label": here.label, "classes": here.classes}
+            chrome.show("probabilities", words, share=0.6, **about)
+        else:
+            about = {"values": answer[0], "title": "scores", "classes": here.classes}
+            chrome.show("class_columns", words, share=0.6, **about)
+    if not here.measures_digits:
+        return
     with right:
         as_trained = cached.accuracy_with(here.model, own, (name,), COUNT)
         now = cached.accuracy_with(here.model, function, layers, COUNT)
@@ -145,7 +167,7 @@ def exchanged() -> None:
 
 def dying() -> None:
     """Kernels that died, through the training, and zeros, layer by layer."""
-    history = cached.kept(read_history, here.model)
+    history = cached.kept(read_history, here.model) if here.opened is None else None
     rectified = [each for each, bend in bends.items() if bend.name == "relu"]
     if not rectified or history is None or history.weights is None:
         zeros()
@@ -193,22 +215,23 @@ def through_the_training(watched: str, history: TrainingHistory) -> None:
 
 
 def zeros() -> None:
-    """Zeros and dead channels, layer by layer, on this digit and over test digits."""
+    """Zeros and dead channels, layer by layer, on this image and over many."""
     st.markdown(
         "Zeros are no loss: what is not there is information too. A channel that is zero everywhere on one "
-        "digit may speak on another. One that is zero for all of them is dead: it costs its multiplications "
-        "and says nothing. One that is hardly ever other than zero is as good as dead."
+        f"{here.shown} may speak on another. One that is zero for all of them is dead: it costs its "
+        "multiplications and says nothing. One that is hardly ever other than zero is as good as dead."
     )
     whole = state.text("zeros", "", ("", "all").__contains__)
-    count = every if whole else COUNT
-    over = cached.sparsity(here.model, count)
+    sample = here.sample(every if whole else COUNT)
+    over = cached.sparsity(here.model, sample)
+    over = {each: measured for each, measured in over.items() if each in bends}
     scarce = {name: measured.scarce for name, measured in over.items() if measured.scarce}
     chrome.table(
         [
             "layer",
             "outputs",
-            "zeros, this digit",
-            f"zeros, {count:,} digits",
+            f"zeros, this {here.shown}",
+            f"zeros, {sample.words.removeprefix('the first ')}",
             "silent now",
             "dead",
             "as good as dead",
@@ -225,14 +248,15 @@ def zeros() -> None:
             )
             for name, measured in over.items()
         ],
-        caption="As trained. Silent now: channels that are 0 everywhere on this digit. Dead: those that "
-        f"are 0 everywhere on each of the first {count:,} test digits, by number. As good as dead: other "
+        caption=f"As trained. Silent now: channels that are 0 everywhere on this {here.shown}. Dead: those "
+        f"that are 0 everywhere on each of {sample.words}, by number. As good as dead: other "
         f"than 0 in fewer than 1 of {1 / SCARCE:,.0f} of their values.",
         name="zeros",
     )
-    if scarce:
+    if scarce and answers:
+        few = here.sample(COUNT)
         changed = cached.changed_by_silence(
-            here.model, {name: tuple(found) for name, found in scarce.items()}, COUNT
+            here.model, {name: tuple(found) for name, found in scarce.items()}, few
         )
         which = "it" if sum(map(len, scarce.values())) == 1 else "all of these"
         st.markdown(
@@ -243,10 +267,10 @@ def zeros() -> None:
                 for of in [over[name]]
                 for channel in found
             )
-            + f". With {which} set to 0, the prediction changes for {counted(changed, 'digit')} of the "
-            f"first {COUNT:,}."
+            + f". With {which} set to 0, the prediction changes for {counted(changed, here.shown)} of "
+            f"{few.words.removesuffix(' test digits')}."
         )
-    if not whole:
+    if not whole and here.measures_digits:
         st.button(f"Count over all {every:,}", on_click=state.put, args=("zeros", "all"))
 
 
@@ -316,7 +340,10 @@ layers = tuple(bends) if where == "all" else (name,)
 before = here.run.pre_activation(name)
 with left:
     curve()
-question_widget.ask(applied_twice(name, named(function), before), one_convolution(here.network, name))
+asked = [applied_twice(name, named(function), before)]
+with suppress(ValueError):  # Where no other convolution follows, there is nothing to ask.
+    asked.append(one_convolution(here.network, name))
+question_widget.ask(*asked)
 lesson.walk_closer("activation_functions", "Step by step, in the whole network")
 lesson.closer(
     "exchange",
@@ -325,6 +352,17 @@ lesson.closer(
     asks=("does", "over", "compare"),
 )
 lesson.closer("dying", "How a ReLU dies", dying, asks=("dies", "epoch", "zeros"))
+over_digits = f"""
+    images, labels = cnnviz.load_mnist()[1]
+    for each in (net, other):
+        print(evaluate(each, images[:{COUNT}], labels[:{COUNT}]).accuracy)
+
+    print(hearing(net, {quoted(name)}, images[:{FOLLOWED}], labels[:{FOLLOWED}]).gradient)
+
+    affine = collapse(net)
+    print(affine.numbers, net.count_params()[0], affine.largest_difference(images[:{CHECKED}]))
+    print(affine(image).max(), affine.accuracy(images, labels))
+"""
 snippets.show(
     f"""
     import cnnviz
@@ -341,17 +379,10 @@ snippets.show(
     print((before < 0).mean(), (after == 0).mean(), len(zeros_in(after).silent))
     print(slopes_at(function_named({quoted(function)}), before))
 
-    images, labels = cnnviz.load_mnist()[1]
     other = exchange(net, {quoted(function)}, {list(layers)})
     for each in (net, other):
         print(each.predict(image).argmax(), each.predict(image).max())
-        print(evaluate(each, images[:{COUNT}], labels[:{COUNT}]).accuracy)
-
-    print(hearing(net, {quoted(name)}, images[:{FOLLOWED}], labels[:{FOLLOWED}]).gradient)
-
-    affine = collapse(net)
-    print(affine.numbers, net.count_params()[0], affine.largest_difference(images[:{CHECKED}]))
-    print(affine(image).max(), affine.accuracy(images, labels))
+    {over_digits if here.measures_digits else ""}
     """
 )
 chrome.half_truth(

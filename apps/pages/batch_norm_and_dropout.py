@@ -16,15 +16,19 @@ from plain import plain
 
 from cnnviz import figures
 from cnnviz.concepts import dropout
-from cnnviz.concepts.batch_normalization import fold, normalizations
+from cnnviz.concepts.batch_normalization import Folding, fold
 from cnnviz.layers.layer import quoted
+from cnnviz.network import Network
+from cnnviz.network.class_scores import gives_scores
+from cnnviz.network.evaluation import are_probabilities
 from cnnviz.network.mistakes import least_sure
 from cnnviz.numbers import number, percent, probability, signed_number
+from cnnviz.teaching.lesson_needs import normalized_maps
 from cnnviz.teaching.questions.batch_norm_and_dropout import louder_input, without_scaling
 from cnnviz.training.history import read_history
 from cnnviz.training.recipes import Recipe
 
-# Test digits over which statistics are measured.
+# Images over which statistics are measured.
 COUNT = 1000
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -49,12 +53,14 @@ def statistics(name: str, channel: int) -> None:
         "near beta and a deviation near gamma, channel by channel. Only a channel that hardly varies stays "
         "flat: epsilon, which is added to the variance, is then the larger part of it."
     )
-    measured = cached.normalization(here.model, name, COUNT)
+    measured = cached.normalization(here.model, name, over)
     layer, moving = measured.layer, measured.moving
-    gamma, beta = layer.weights["gamma"], layer.weights["beta"]
+    # A layer may be without either.
+    gamma = layer.weights.get("gamma", np.ones_like(moving.mean))
+    beta = layer.weights.get("beta", np.zeros_like(moving.mean))
     chrome.show(
         "channel_spreads",
-        f"Each channel of {name} over the first {COUNT:,} test digits, {measured.before.count:,} numbers a "
+        f"Each channel of {name} over {over.words}, {measured.before.count:,} numbers a "
         "channel. A bar is the mean plus and minus the standard deviation, a ring what the layer itself "
         "holds: above its moving averages, below beta and gamma.",
         before=(measured.before.mean, measured.before.deviation),
@@ -78,17 +84,17 @@ def statistics(name: str, channel: int) -> None:
             ["channel", *columns],
             [(str(c), *(number(values[c]) for values in columns.values())) for c in range(len(gamma))],
             mark=channel,
-            caption=f"{name} over {COUNT:,} test digits: measured before, held by the layer, measured after. "
+            caption=f"{name} over {over.words}: measured before, held by the layer, measured after. "
             f"{whose_averages()}",
             name=name,
         )
 
 
 def whose_averages() -> str:
-    """Of which images the moving averages are, and what that means for the digits here."""
+    """Of which images the moving averages are, and what that means for those here."""
     history = cached.kept(read_history, here.model)
     if history is None:
-        return "The moving averages are of the images that it was trained on; the digits here are others."
+        return "The moving averages are of the images that it was trained on, as they were changed then."
     recipe = Recipe.of(history.recipe)
     others = "digits as they are, test or training, have other statistics"
     others = others if recipe.augmentation else "the digits here are others"
@@ -105,19 +111,20 @@ def forms(name: str, channel: int) -> None:
         f"averages keep {momentum:g} of what they were and take the rest from the batch."
     )
     with chrome.controls("batch"):
-        size = state.option("batch", SIZES, 8, st.select_slider, "Images in the batch")
-    by_size = dict(zip(SIZES, cached.forms(here.which, name, here.digit, SIZES), strict=True))
+        size = state.option("batch", sizes, min(8, sizes[-1]), st.select_slider, "Images in the batch")
+    others = "the first other test digits" if here.shows_a_digit else f"others of {company.words}"
+    by_size = dict(zip(sizes, cached.forms(here.which, name, here.digit, company, sizes), strict=True))
     chosen = by_size[size]
     left, right = chrome.columns(1, 1)
     with left:
         chrome.show(
             "distance_by_batch",
-            "Root mean square difference of the two forms over all channels, for this digit. The statistics "
-            "of a small batch depend on which images are in it: one more image can bring them nearer to the "
-            "moving averages or take them farther away. Those of a large batch settle, but not on the moving "
-            f"averages. {whose_averages()}",
+            f"Root mean square difference of the two forms over all channels, for this {here.shown}. The "
+            "statistics of a small batch depend on which images are in it: one more image can bring them "
+            "nearer to the moving averages or take them farther away. Those of a large batch settle, but not "
+            f"on the moving averages. {whose_averages()}",
             share=0.5,
-            sizes=SIZES,
+            sizes=sizes,
             distances=[each.distance for each in by_size.values()],
             chosen_size=size,
         )
@@ -138,12 +145,12 @@ def forms(name: str, channel: int) -> None:
                 ),
             ],
             caption=f"The batch is {here.digit.name} "
-            + (f"and the first other test digits, {size} in all." if size > 1 else "alone."),
+            + (f"and {others}, {size} in all." if size > 1 else "alone."),
             name="forms",
         )
     chrome.show(
         "feature_maps",
-        f"Channel {channel} of {name} for this digit, in a batch of {size}, on one scale.",
+        f"Channel {channel} of {name} for this {here.shown}, in a batch of {size}, on one scale.",
         maps=chosen.side_by_side(channel),
         labels=["training form", "inference form", "difference"],
         columns=3,
@@ -154,7 +161,10 @@ def forms(name: str, channel: int) -> None:
 
 def folding(name: str, channel: int) -> None:
     """The layer folded into the next convolution."""
-    folded = fold(here.network, name)
+    folded = cached.kept(folding_of, here.network, name)
+    if isinstance(folded, str):
+        st.info(plain(f"{name} is not folded into a convolution behind it: {folded}."))
+        return
     before, after = (
         signed_number(network[folded.into].weights["kernel"][0, 0, channel, 0])
         for network in (here.network, folded.network)
@@ -169,13 +179,26 @@ def folding(name: str, channel: int) -> None:
         (f"scale of channel {channel}", signed_number(folded.scale[channel])),
         (f"{folded.into}'s first weight for it", f"{before} → {after}"),
         (f"numbers of {name} no longer needed", f"{here.network[name].params}"),
-        (f"largest difference of {folded.into} on this digit", number(folded.largest_difference(here.run))),
+        (
+            f"largest difference of {folded.into} on this {here.shown}",
+            number(folded.largest_difference(here.run)),
+        ),
     )
+
+
+def folding_of(net: Network, name: str) -> Folding | str:
+    """The folding, or why there is none."""
+    try:
+        return fold(net, name)
+    except ValueError as error:
+        return str(error)
 
 
 def dropping() -> None:
     """Dropout at work: what it does to the answer, or to a map."""
-    parts = {"masks": "What it drops", "answers": "What it does to the answer"}
+    parts = {"masks": "What it drops"}
+    if gives_scores(here.network):
+        parts["answers"] = "What it does to the answer"
     part = state.option("drop", parts, "masks", st.segmented_control, "Dropout at work")
     {"answers": now, "masks": masks}[part]()
 
@@ -228,12 +251,12 @@ def now() -> None:
     """The network with dropout at work and without."""
     st.markdown(
         "In training the noise keeps the network from relying on any single number. Now it would only make "
-        "the answer depend on chance: each step below computes the same digit with other numbers dropped. A "
-        "digit of which the network is sure mostly keeps its answer all the same; for one of which it is "
+        f"the answer depend on chance: each step below computes the same {here.shown} with other numbers "
+        f"dropped. A {here.shown} of which it is sure mostly keeps its answer; for one of which it is "
         "not, probabilities go up and down, and the answer may change. Without dropout the layer is the "
         "identity: each of its numbers is what it was on average, and the answer is always the same."
     )
-    unsure = least_sure(cached.hard_cases(here.model))
+    unsure = least_sure(cached.hard_cases(here.model)) if here.measures_digits else None
     with chrome.controls("steps"):
         seed = state.integer("seed", 0, 9999, 0, "Seed")
         if unsure is not None and (here.digit.own or here.digit.index != unsure.index):
@@ -245,19 +268,21 @@ def now() -> None:
     controls["seed"] = seed
     runs = cached.runs_with_dropout(here.which, here.digit, seed)
     best = here.predicted
+    shares = are_probabilities(here.run.output)
+    score, written = ("probability", probability) if shares else ("score", signed_number)
     chrome.table(
-        ["", "dropped", f"probability of {best}", "predicted"],
+        ["", "dropped", f"{score} of {here.called(best)}", "predicted"],
         [
             *(
                 (
                     f"step {step}, dropout at work",
                     dropout.count_dropped(here.run.network, seed=seed, step=step),
-                    probability(run.output[0, best]),
-                    str(int(run.output[0].argmax())),
+                    written(run.output[0, best]),
+                    here.called(int(run.output[0].argmax())),
                 )
                 for step, run in enumerate(runs)
             ),
-            ("now", 0, probability(here.run.output[0, best]), str(best)),
+            ("now", 0, written(here.run.output[0, best]), here.called(best)),
         ],
         mark=len(runs),
         caption=f"All of {here.model}'s dropout layers at work with their own rates, seed {seed}"
@@ -272,8 +297,10 @@ def now() -> None:
 
 
 here = lesson.begin("batch_norm_and_dropout")
-norms = normalizations(here.network)
+norms = normalized_maps(here.network)
 drops = dropout.dropout_layers(here.network)
+over, company = here.sample(COUNT), here.sample(SIZES[-1])
+sizes = tuple(size for size in SIZES if size <= len(cached.batch_with(here.digit, company)))
 controls: dict[str, Any] = {}
 asking = st.container()
 if norms:
@@ -282,26 +309,32 @@ if norms:
     )
 else:
     header.point_to_mnist_14k(f"{here.model} has no batch normalisation.", "Show those in mnist_14k")
-lesson.closer(
-    "dropout", "Dropout at work", dropping, asks=("drop", "dropout", "rate", "seed", "steps", "map")
-)
-questions = [without_scaling(next(iter(drops)), drops[next(iter(drops))])]
+if drops:
+    lesson.closer(
+        "dropout", "Dropout at work", dropping, asks=("drop", "dropout", "rate", "seed", "steps", "map")
+    )
+else:
+    header.point_to_mnist_14k(f"{here.model} has no dropout layer.", "Show those in mnist_14k")
+questions = [without_scaling(name, rate) for name, rate in list(drops.items())[:1]]
 if norms:
     norm = controls.get("norm", norms[0])
     channel = controls.get("channel", figures.strongest_channel(here.run[norm]))
     row, col = figures.strongest(here.run[norm][0, :, :, channel])
-    batch = cached.batch_inputs(here.which, norm, here.digit, 8)
+    batch = cached.batch_inputs(here.which, norm, here.digit, here.sample(8))
     questions.insert(0, louder_input(here.network[norm], batch, row=row, col=col, channel=channel))
 with asking:
     question_widget.ask(*questions)
-batch_size = controls.get("batch", 8)
+batch_size = controls.get("batch", min(8, sizes[-1]))
+reading = "images, labels = cnnviz.load_mnist()[1]"
+if not here.shows_a_digit:
+    reading = "images = np.stack([image])  # and others"
 lines = f"""
 import numpy as np
 import cnnviz
 from cnnviz.concepts.dropout import dropout_layers, drop_in_steps, run_with_dropout
 
-images, labels = cnnviz.load_mnist()[1]
 image = {here.digit.code}
+{reading}
 net = cnnviz.load_model({quoted(here.model)})
 run = net.run(image)
 drops = dropout_layers(net)
@@ -314,14 +347,18 @@ if norms:
     without = (
         f"np.delete(images[:{last}], {here.digit.index}, 0)" if last > len(others) else f"images[:{last}]"
     )
+    batch_code = f"np.concatenate([image[np.newaxis], {without}])" if here.shows_a_digit else "images"
     lines += f"""
 from cnnviz.concepts.batch_normalization import compare_forms, fold, normalization_over
 
-measured = normalization_over(net, {quoted(norm)}, images[:{COUNT}])
+measured = normalization_over(net, {quoted(norm)}, images[:{over.count}])
 print(measured.before.mean[{channel}], measured.moving.mean[{channel}])
-batch = np.concatenate([image[np.newaxis], {without}])
-forms = compare_forms(net, {quoted(norm)}, batch, [{batch_size}])[0]
+batch = {batch_code}
+forms = compare_forms(net, {quoted(norm)}, batch, [{batch_size if here.shows_a_digit else 1}])[0]
 print(forms.distance, forms.mean[{channel}], forms.variance[{channel}])
+"""
+if norms and not isinstance(cached.kept(folding_of, here.network, norm), str):
+    lines += f"""
 folded = fold(net, {quoted(norm)})
 before, after = (each[folded.into].weights["kernel"][0, 0, {channel}, 0] for each in (net, folded.network))
 print(folded.scale[{channel}], before, after, net[{quoted(norm)}].params, folded.largest_difference(run))

@@ -61,7 +61,7 @@ def keep_the_middle(started: dict[str, Any]) -> None:
 
 def slide() -> None:
     """The playground: a kernel, an input, stride, padding, dilation, both directions."""
-    image = here.digit.image
+    image = here.grey
     with chrome.controls("steps"):
         start_at = st.container(width="content")
         stride = state.integer("stride", 1, 5, 1, "Stride")
@@ -85,13 +85,14 @@ def slide() -> None:
         names = {"patch": f"A patch of {here.digit.name}", "cells": "Cells typed in"}
         source = state.option("source", names, "patch", st.selectbox, "Input")
         with chrome.controls("input"):
-            size = state.integer("cells_a_side", 3, 14 if source == "patch" else 11, 8, "Cells a side")
+            most = min(14, *image.shape) if source == "patch" else 11
+            size = state.integer("cells_a_side", 3, most, min(8, most), "Cells a side")
             if source == "patch":
                 corner = playground.liveliest(image, size)
-                top = state.integer("top", 0, len(image) - size, corner[0], "First row")
-                left = state.integer("left", 0, len(image) - size, corner[1], "First column")
+                top = state.integer("top", 0, image.shape[0] - size, corner[0], "First row")
+                left = state.integer("left", 0, image.shape[1] - size, corner[1], "First column")
                 x = playground.patch(image, top, left, size)
-                source_code = f"playground.patch(image, {top}, {left}, {size})"
+                source_code = f"playground.patch({here.grey_code}, {top}, {left}, {size})"
     started = playground.starters(kernel_rows, kernel_cols)
     usual = "sobel x" if "sobel x" in started else "slope"
     keep_the_middle(started)
@@ -230,11 +231,6 @@ def same_zeros() -> None:
 
 def several_channels() -> None:
     """Four channels of a trained layer: read by all filters, in groups, or each by its own."""
-    deep = {
-        layer.name: layer
-        for layer in convolutions.values()
-        if layer.is_convolution and np.shape(layer.weights["kernel"])[2] >= 4
-    }
     words, cost = chrome.columns(3, 2)
     with words:
         st.markdown(
@@ -334,14 +330,18 @@ def linear() -> None:
 
 def one_product() -> None:
     """Every window a row of a matrix, and four ways to compute the same."""
-    row, col = playground.liveliest(here.digit.image, 5)
-    x = playground.patch(here.digit.image, row, col, 5)
     kernel = first_layer.weights["kernel"][:, :, 0, strongest]
+    side = min(max(kernel.shape) + 2, *here.grey.shape)
+    row, col = playground.liveliest(here.grey, side)
+    x = playground.patch(here.grey, row, col, side)
     answer = ops.conv2d(x, kernel[:, :, None, None])
+    kernel_called = f"kernel {strongest} of {first_layer.name}"
+    if not here.shows_a_digit:
+        kernel_called = f"in grey, and the first plane of {kernel_called}"
     window_at = state.place("window", answer.size, 4)
     chrome.pick(
         "patch_matrix",
-        f"5 × 5 pixels of {here.digit.name}, and kernel {strongest} of {first_layer.name} without its bias. "
+        f"{side} × {side} pixels of {here.digit.name}, and {kernel_called} without its bias. "
         "Pick a row: it is the outlined window, written in one line; the row times the column is its number "
         "in the map. So the whole convolution is one matrix product.",
         [f"Window {place}: {number(float(value))}" for place, value in enumerate(answer.ravel())],
@@ -352,13 +352,14 @@ def one_product() -> None:
         kernel=kernel,
         output=window_at,
     )
-    with st.expander("Four ways to compute it, one answer"):
-        four_methods()
+    if (first_layer.multiply_adds or 0) <= 10**7:  # One of them is slow.
+        with st.expander("Four ways to compute it, one answer"):
+            four_methods()
     code.append(
         f"""
-        patch = playground.patch(image, {row}, {col}, 5)
+        patch = playground.patch({here.grey_code}, {row}, {col}, {side})
         kernel = net[{quoted(first_layer.name)}].weights["kernel"][:, :, 0, {strongest}]
-        print(im2col_matrix(patch, 3) @ kernel.reshape(-1, 1))
+        print(im2col_matrix(patch, kernel.shape) @ kernel.reshape(-1, 1))
         layer = net[{quoted(first_layer.name)}]
         setting = {{name: layer.config[name] for name in ("strides", "padding", "dilation_rate")}}
         for each in compare_methods(run.input, layer.weights["kernel"], layer.weights.get("bias"), **setting):
@@ -386,6 +387,7 @@ def four_methods() -> None:
 here = lesson.begin("convolution")
 convolutions = {layer.name: layer for layer in here.network.layers if layer.is_convolution}
 first_layer = next(iter(convolutions.values()))
+deep = {name: one for name, one in convolutions.items() if np.shape(one.weights["kernel"])[2] >= 4}
 strongest = figures.strongest_channel(here.run[first_layer.name][0])
 shown: dict[str, Any] = {
     "setting": {"strides": 1, "dilation_rate": 1, "padding": "same"},
@@ -418,15 +420,17 @@ lesson.closer(
     slide,
     asks=PLAYGROUND,
 )
-lesson.closer(
-    "channels",
-    "Several channels, in groups, or each alone",
-    several_channels,
-    asks=("deep_layer", "kind", "channel_step"),
-)
-lesson.closer(
-    "linear", "Add two digits: it is linear", linear, asks=("other", "a", "b", "with_bias", "with_relu")
-)
+if deep:
+    lesson.closer(
+        "channels",
+        "Several channels, in groups, or each alone",
+        several_channels,
+        asks=("deep_layer", "kind", "channel_step"),
+    )
+if here.measures_digits:
+    lesson.closer(
+        "linear", "Add two digits: it is linear", linear, asks=("other", "a", "b", "with_bias", "with_relu")
+    )
 lesson.closer("product", "One matrix product, and four ways to compute it", one_product, asks=("window",))
 with asked:
     sides, padding = shown["setting"], shown["setting"]["padding"]

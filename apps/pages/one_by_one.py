@@ -404,9 +404,10 @@ lesson.closer(
 if name:
     in_numbers = {
         "pixel": Aspect("One pixel through it", show_pixel, ("row", "column", "channel", "saved")),
-        "reduce": Aspect("How much of it is needed", show_reduction, ("by", "kept", "outputs")),
         "cost": Aspect("What it costs and saves", show_saving),
     }
+    if here.measures_digits:
+        in_numbers["reduce"] = Aspect("How much of it is needed", show_reduction, ("by", "kept", "outputs"))
     lesson.closer(
         "layer",
         f"{name} in numbers: a matrix at every pixel, and how much of it is needed",

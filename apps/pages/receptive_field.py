@@ -16,7 +16,6 @@ import stack_builder
 import state
 import streamlit as st
 import unit_view
-from chosen_digit import Digit
 from plain import plain
 
 from cnnviz import figures, receptive_field
@@ -28,13 +27,16 @@ from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck
 from cnnviz.receptive_fields.effective import SHARES, change_of_spread
 from cnnviz.receptive_fields.field import pair_text
 from cnnviz.receptive_fields.recurrence import recurrence
+from cnnviz.teaching.lesson_needs import passes
 from cnnviz.teaching.questions.receptive_field import one_more_layer, shared_pixels
 from cnnviz.training.history import read_history
 
-# The test digits that effective fields are averaged over. (A string here would be put on the page.)
-DIGITS = tuple(Digit(index) for index in range(20))
+# So many images effective fields are averaged over. (A string here would be put on the page.)
+COUNT = 20
 # Fields of up to so many pixels are put to the test without being asked, which takes a tenth of a second.
 AT_ONCE = 100
+# And what putting one to the test may take at most, in multiply-adds: some ten seconds.
+LONGEST = 10**11
 
 
 def measures(effective: Sequence[tuple[str, EffectiveReceptiveField]]) -> None:
@@ -108,7 +110,15 @@ def put_to_the_test(name: str, row: int, col: int) -> None:
             "large, when no change in some row or column at its edge does. Trials can only refute: that the "
             "field holds for every image follows from the layers, whatever their weights."
         )
-        at_once = math.prod(side or 0 for side in fields[name].size) <= AT_ONCE
+        inside = math.prod(side or 0 for side in fields[name].size)
+        pass_takes = sum(layer.multiply_adds or 0 for layer in here.network)
+        if inside * pass_takes > LONGEST:
+            st.info(
+                f"It would take more than {inside:,} forward passes of {pass_takes:,} multiply-adds, one for "
+                "each pixel inside, and is not done here: choose a unit of an earlier layer."
+            )
+            return
+        at_once = inside <= AT_ONCE and pass_takes <= LONGEST // 10_000
         if not at_once and not state.toggle("check", False, f"Check it on {here.digit.name}"):
             return
         check = cached.field_check(here.which, here.digit, name, row, col)
@@ -158,8 +168,8 @@ def what_counts(name: str, row: int, col: int) -> None:
         "unit's gradient, pixel by pixel."
     )
     effective = [
-        (here.digit.name, cached.effective(here.which, name, (here.digit,), row, col)),
-        (f"mean of {len(DIGITS)} digits", cached.effective(here.model, name, DIGITS, row, col)),
+        (here.digit.name, cached.effective(here.which, name, here.digit, row, col)),
+        *([(f"mean of {over.words}", cached.effective(here.model, name, over, row, col))] * (over.count > 1)),
     ]
     for place, (words, field) in zip(chrome.columns(1, 1), effective, strict=True):
         with place:
@@ -186,15 +196,15 @@ def training(name: str, row: int, col: int) -> None:
         "random before training."
     )
     effective = [
-        ("before training", cached.effective(here.model, name, DIGITS, row, col, 0)),
-        (f"after {counted(history.epochs, 'epoch')}", cached.effective(here.model, name, DIGITS, row, col)),
+        ("before training", cached.effective(here.model, name, over, row, col, 0)),
+        (f"after {counted(history.epochs, 'epoch')}", cached.effective(here.model, name, over, row, col)),
     ]
     scale = Scale.of(*(field.density for _, field in effective), signed=False)
     for place, (words, field) in zip(chrome.columns(1, 1), effective, strict=True):
         with place:
             chrome.show(
                 "effective_field",
-                f"{words[:1].upper()}{words[1:]}, on the same {len(DIGITS)} digits and one "
+                f"{words[:1].upper()}{words[1:]}, on the same {over.count} digits and one "
                 f"scale.{if_dark(field)}",
                 share=0.5,
                 limit=300,
@@ -217,7 +227,7 @@ def training(name: str, row: int, col: int) -> None:
         ["layer", "field r", "σ before training", f"σ after {counted(history.epochs, 'epoch')}", "change"],
         rows,
         caption="The spread of what counts for each layer's middle unit, rows × columns in pixels, mean of "
-        f"{len(DIGITS)} digits, and after ± the change's standard error over these. Luo and others, who "
+        f"{over.count} digits, and after ± the change's standard error over these. Luo and others, who "
         "introduced the effective receptive field in 2016, found that training widens it. Here it is wider "
         f"by more than two standard errors in {wider} of {counted(len(rows), 'layer')}, narrower in "
         f"{narrower}; in the rest so few digits cannot tell.",
@@ -228,7 +238,7 @@ def training(name: str, row: int, col: int) -> None:
 def middle(name: str, epoch: int | None = None) -> EffectiveReceptiveField:
     """The effective field of a layer's middle unit."""
     height, width, _ = here.run[name].shape[1:]
-    return cached.effective(here.model, name, DIGITS, height // 2, width // 2, epoch)
+    return cached.effective(here.model, name, over, height // 2, width // 2, epoch)
 
 
 def growth() -> None:
@@ -275,16 +285,23 @@ def grows_in_the_network() -> None:
             "first pixel: 0 as long as no layer pads.",
             mark=marked,
         )
-    ends = [middle(other).span(0.9)[1] for other in shown]
+    # Each layer's gradient takes a pass of its own.
+    quick = passes(here.network, len(shown)) == len(shown)
+    ends = [middle(other).span(0.9)[1] for other in shown] if quick else None
+    filled = (
+        f" Filled: the shortest run of columns that holds 90 % of the gradient of the middle unit, mean of "
+        f"{over.words}."
+        if quick
+        else f" What counts in it takes {here.model} too long to be worked out for every layer."
+    )
     with right:
         chrome.show(
             "receptive_growth",
-            "Outlined: the width of the receptive field in pixels. Filled: the shortest run of columns that "
-            f"holds 90 % of the gradient of the middle unit, mean of {len(DIGITS)} digits.",
+            plain(f"Outlined: the width of the receptive field in pixels.{filled}"),
             share=0.29,
             names=shown,
             sizes=[fields[other].size[1] or 0 for other in shown],
-            effective=[right - left + 1 for left, right in ends],
+            effective=None if ends is None else [right - left + 1 for left, right in ends],
             image=here.network.input_shape[1],
             highlight=marked,
         )
@@ -300,8 +317,8 @@ def grows_in(example: str) -> None:
 
 here = lesson.begin("receptive_field", tool="paint")
 fields = cached.kept(receptive_field, here.network)
-layers = [layer for layer in here.network.layers if layer.inputs and len(layer.output_shape) == 3]
-shown = [layer.name for layer in layers if "kernel" in layer.weights or layer.is_pool]
+shown = unit_view.one_behind_the_other(here.network, fields)
+over = here.sample(COUNT)
 asking = st.container()
 lesson.closer(
     "unit",
@@ -315,8 +332,21 @@ with asking:
     # The layer that was chosen, or the nearest before it that has room for what is asked.
     upto = shown[: shown.index(chosen) + 1]
     roomy, neighbours = ([name for name in upto if (fields[name].shape[1] or 0) >= cells] for cells in (5, 2))
-    question_widget.ask(one_more_layer(fields[roomy[-1]], 5), shared_pixels(fields[neighbours[-1]]))
+    asked = [one_more_layer(fields[name], 5) for name in roomy[-1:]]
+    question_widget.ask(*asked, *(shared_pixels(fields[name]) for name in neighbours[-1:]))
 stack, size = stack_builder.chosen()
+mean_over = (
+    f"""
+    _, (images, labels) = cnnviz.load_mnist()
+    effective = cnnviz.effective_receptive_field(
+        net, {quoted(chosen)}, images[:{over.count}], row={unit_row}, col={unit_col}
+    )"""
+    if here.shows_a_digit
+    else f"""
+    effective = cnnviz.effective_receptive_field(
+        net, {quoted(chosen)}, image[None], row={unit_row}, col={unit_col}
+    )"""
+)
 snippets.show(
     f"""
     import cnnviz
@@ -332,11 +362,7 @@ snippets.show(
     check = check_field(net, image, {quoted(chosen)}, {unit_row}, {unit_col})
     print(check)
     print(check.sufficient, check.idle, check.unchanged, check.outside, check.matters.sum(), check.inside)
-
-    _, (images, labels) = cnnviz.load_mnist()
-    effective = cnnviz.effective_receptive_field(
-        net, {quoted(chosen)}, images[:{len(DIGITS)}], row={unit_row}, col={unit_col}
-    )
+    {mean_over}
     print(effective.sigma, effective.shares)
 
     print(cnnviz.receptive_field(stack_specs({stack!r}), {size}))

@@ -5,6 +5,7 @@ from typing import Any
 import cached
 import chrome
 import lesson
+import numpy as np
 import question_widget
 import snippets
 import state
@@ -15,7 +16,8 @@ from plain import plain
 from cnnviz import figures
 from cnnviz.concepts.scores_to_loss import GradientStep, Loss, loss_of, softmax_steps, step_against
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import counted, general, number, probability, signed_number
+from cnnviz.network.colour_planes import picture_of
+from cnnviz.numbers import counted, general, number, percent, probability, signed_number
 from cnnviz.receipts.one_weight import WeightStep, largest_gradient, weight_step
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 from cnnviz.training.history import read_history
@@ -45,6 +47,7 @@ def probabilities(loss: Loss) -> float:
             share=0.5,
             values=steps.logits,
             selected=loss.predicted,
+            classes=here.classes,
             title="logits",
         )
     with right:
@@ -54,23 +57,26 @@ def probabilities(loss: Loss) -> float:
             share=0.5,
             values=steps.probabilities,
             label=here.label,
+            classes=here.classes,
         )
+    listed = sorted(np.argsort(-steps.logits, kind="stable")[:20].tolist())
+    first = f"The {len(listed)} highest of {len(steps.logits):,}. " if len(listed) < len(steps.logits) else ""
     with st.expander("The same in numbers, step by step"):
         chrome.table(
-            ["digit", "logit z", "(z − max) / T", "e to that", "over the sum"],
+            ["class", "logit z", "(z − max) / T", "e to that", "over the sum"],
             [
                 (
-                    str(k),
+                    here.called(k),
                     signed_number(steps.logits[k], 4),
                     signed_number(steps.scaled[k], 4),
                     number(steps.exponentials[k]),
                     probability(steps.probabilities[k]),
                 )
-                for k in range(len(steps.logits))
+                for k in listed
             ],
-            mark=loss.predicted,
-            caption=f"The exponentials add up to {number(steps.total, 4)}. To take the largest score off all "
-            "of them changes no share and keeps the exponentials small.",
+            mark=listed.index(loss.predicted),
+            caption=f"{first}The exponentials add up to {number(steps.total, 4)}. To take the largest score "
+            "off all of them changes no share and keeps the exponentials small.",
             name="softmax",
         )
     return temperature
@@ -82,36 +88,39 @@ def cross_entropy(loss: Loss) -> None:
         choose_target()
     wanted = "the label" if loss.target == here.label else "what you chose"
     if here.label is None and loss.target == loss.predicted:
-        wanted = "what the network says, for your digit has no label"
+        wanted = f"what the network says, for your {here.shown} has no label"
+    target = plain(here.called(loss.target))
     st.markdown(
-        f"The target is {loss.target}, {wanted}. Only its probability counts: the loss is −log of it. It is "
+        f"The target is {target}, {wanted}. Only its probability counts: the loss is −log of it. It is "
         "0 when the network is certain of the target, and grows without bound as the probability goes to 0."
     )
     left, right = chrome.columns(3, 2)
     with left:
         chrome.show(
             "cross_entropy_curve",
-            f"The loss by the probability of {loss.target}; the point is {here.digit.name}.",
+            f"The loss by the probability of {here.called(loss.target)}; the point is {here.digit.name}.",
             share=0.6,
             probability=loss.probability,
         )
     with right:
         chrome.facts(
-            (f"probability of {loss.target} at temperature 1", probability(loss.probability)),
+            (f"probability of {here.called(loss.target)} at temperature 1", probability(loss.probability)),
             ("loss in nats", number(loss.value)),
         )
         st.markdown(
-            f"Guessing, with 10 % for each digit, costs {number(loss.of_guessing)} nats. Training lowers the "
+            f"Guessing, with {percent(1 / len(loss.logits))} for each class, costs "
+            f"{number(loss.of_guessing)} nats. Training lowers the "
             "mean of this over all training images."
         )
     left, right = chrome.columns(3, 2)
     with left:
         chrome.show(
             "class_columns",
-            f"The gradient of the loss at the logits, for the target {loss.target}.",
+            f"The gradient of the loss at the logits, for the target {target}.",
             share=0.6,
             values=loss.wrt_logits,
             selected=loss.target,
+            classes=here.classes,
             title="p − y",
         )
     with right:
@@ -138,30 +147,33 @@ def outcome(step: GradientStep) -> str:
 def pixels(step: GradientStep, size: float) -> None:
     """Which pixels the gradient points at, and one step against it."""
     loss, after = step.before, step.after
+    drawn = picture_of(loss.run)
+    pictures = [one.mean(axis=2) if drawn is None else drawn.of(one) for one in (loss.image, after.image)]
+    more = "a brighter pixel" if drawn is not None and drawn.planes else "more ink"
     chrome.show(
         "pixel_gradient",
-        "The gradient of the loss by pixel: in blue, more ink would raise the loss; in orange, more ink "
-        f"would lower it. Then the digit after the step; no pixel changes by more than {general(size)}.",
-        image=loss.image[:, :, 0],
-        gradient=loss.wrt_pixels[:, :, 0],
-        after=after.image[:, :, 0],
-        titles=(here.digit.name, f"loss for {loss.target}, by pixel", "after one step"),
+        f"The gradient of the loss by pixel: in blue, {more} would raise the loss; in orange, it would lower "
+        f"it. Then the {here.shown} after the step; no pixel changes by more than {general(size)}.",
+        image=pictures[0],
+        gradient=loss.wrt_pixels.sum(axis=2),
+        after=pictures[1],
+        titles=(here.digit.name, f"loss for {here.called(loss.target)}, by pixel", "after one step"),
     )
     chrome.table(
-        ["", "loss", "its change", f"probability of {loss.target}", "predicted"],
+        ["", "loss", "its change", f"probability of {here.called(loss.target)}", "predicted"],
         [
-            ("before", number(loss.value), "", probability(loss.probability), str(loss.predicted)),
+            ("before", number(loss.value), "", probability(loss.probability), here.called(loss.predicted)),
             ("expected from the gradient", "", signed_number(step.expected), "", ""),
             (
                 "after the step",
                 number(after.value),
                 signed_number(step.actual),
                 probability(after.probability),
-                str(after.predicted),
+                here.called(after.predicted),
             ),
         ],
         mark=2,
-        caption=f"{step.cut} of {step.change.size} pixels would have left the range from paper to ink and "
+        caption=f"{step.cut} of {step.change.size} numbers would have left their range and "
         "were kept in it. A gradient is a straight line put to a curve, and holds for small steps only. "
         + outcome(step),
         name="step",
@@ -169,8 +181,10 @@ def pixels(step: GradientStep, size: float) -> None:
 
 
 def choose_target() -> None:
-    """Of which digit the loss is."""
-    state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
+    """Of which class the loss is."""
+    names = {k: here.called(k) for k in range(here.run.output.shape[1])}
+    thing = "digit" if here.measures_digits else "class"
+    state.option("target", names, default, st.selectbox, f"Target: the {thing} that is wanted")
 
 
 def stepped_pixels() -> float:
@@ -178,7 +192,7 @@ def stepped_pixels() -> float:
     st.markdown(
         "The same gradient, sent on through all layers down to the image. Training stops at the weights and "
         "changes those; here the weights stay, and the pixels take a step against the gradient. Choose "
-        "another target, and a few grey pixels can be enough to change the answer, though the digit looks "
+        "another target, and a few pixels can be enough to change the answer, though the image looks "
         "the same: the network does not see as we do."
     )
     sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -288,7 +302,7 @@ def one_weight() -> None:
 
 here = lesson.begin("scores_to_loss")
 default = here.predicted if here.label is None else here.label
-target = state.place("target", 10, default)
+target = state.place("target", here.run.output.shape[1], default)
 loss = cached.kept(loss_of, here.run, target)
 chosen: dict[str, Any] = {"temperature": 1.0, "size": 0.1, "code": ""}
 question_widget.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))

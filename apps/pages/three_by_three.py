@@ -129,7 +129,9 @@ def show_kernels() -> None:
 here = lesson.begin("three_by_three")
 fields = cached.kept(receptive_field, here.network)
 small = [
-    layer for layer in here.network.layers if layer.is_convolution and layer.config["kernel_size"] == (3, 3)
+    layer
+    for layer in here.network.layers
+    if layer.is_convolution and layer.config["kernel_size"] == (3, 3) and len(layer.output_shape) == 3
 ]
 first, last = small[0], small[-1]
 widths, side = sorted({layer.output_shape[2] for layer in small}), first.output_shape[0]
@@ -154,8 +156,15 @@ lesson.closer(
     lambda: lesson.aspects("about", "A stack against one large kernel", stacks),
     asks=("about", *lesson.all_asks(stacks)),
 )
-lesson.closer("kernels", f"What the kernels of {first.name} answer to", show_kernels)
+if here.measures_digits:
+    lesson.closer("kernels", f"What the kernels of {first.name} answer to", show_kernels)
 depth, width = chosen.get("stack", (3, widths[0]))
+portraits = f"""
+    weights = net[{quoted(first.name)}].weights["kernel"]
+    patches = kernels.exciting_patches(weights, cnnviz.load_mnist()[1][0])
+    for patch in patches:
+        print(patch.kernel, patch.image, patch.row, patch.col, patch.response, patch.possible)
+    figures.kernel_portraits(weights[:, :, 0], patches)"""
 snippets.show(
     f"""
     import cnnviz
@@ -166,11 +175,7 @@ snippets.show(
     print(kernels.stack_paths({depth}))
     net = cnnviz.load_model({quoted(here.model)})
     print(cnnviz.receptive_field(net))
-    weights = net[{quoted(first.name)}].weights["kernel"]
-    patches = kernels.exciting_patches(weights, cnnviz.load_mnist()[1][0])
-    for patch in patches:
-        print(patch.kernel, patch.image, patch.row, patch.col, patch.response, patch.possible)
-    figures.kernel_portraits(weights[:, :, 0], patches)
+    {portraits if here.measures_digits else ""}
     {code.get("limits", "")}
     """
 )

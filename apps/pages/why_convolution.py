@@ -142,7 +142,8 @@ def as_a_dense_layer() -> None:
     """A small convolution written as a dense layer's matrix."""
     words, picture = chrome.columns(1, 1)
     kernels = net[convolutions[0]].weights["kernel"][:, :, 0]
-    patch = busiest_patch(here.run.input[0, :, :, 0])
+    side = max(6, *kernels.shape[:2])
+    patch = busiest_patch(here.run.input[0, :, :, 0], side)
     with words:
         st.markdown(
             "On a few pixels the dense layer that does the same can be drawn. Each line holds the weights of "
@@ -169,7 +170,7 @@ def as_a_dense_layer() -> None:
         )
     code.append(
         f"""
-        patch = busiest_patch(image / 255)
+        patch = busiest_patch({"image / 255" if here.shows_a_digit else "image[:, :, 0]"}, {side})
         kernel = net[{quoted(convolutions[0])}].weights["kernel"][:, :, 0, {chosen}]
         found = convolution_matrix(kernel, patch.shape)
         print(found.matrix[:, {line}].reshape(patch.shape))

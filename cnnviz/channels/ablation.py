@@ -8,6 +8,7 @@ a number like any other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -108,20 +109,24 @@ def ablate(run: Run, layer: str, index: int = 0) -> Ablation:
     for first in range(0, channels, _COPIES):
         chosen = range(first, min(first + _COPIES, channels))
         copies = {key: np.repeat(image[np.newaxis], len(chosen), axis=0) for key, image in images.items()}
-        without[first : first + len(chosen)] = forward_pass(net, copies, {name: _silencing(first)}).output
+        without[first : first + len(chosen)] = forward_pass(
+            net, copies, {name: partial(_silenced, first)}
+        ).output
     silent = np.flatnonzero(~values.reshape(-1, channels).any(axis=0))
     return Ablation(name, run.output[index], without, tuple(int(c) for c in silent))
 
 
-def _silencing(first: int):
+def _silenced(first: int, output: np.ndarray) -> np.ndarray:
     """An edit that sets channel first + i of image i to zero."""
+    for image, one in enumerate(output):
+        one[..., first + image] = 0
+    return output
 
-    def edit(output: np.ndarray) -> np.ndarray:
-        for image, one in enumerate(output):
-            one[..., first + image] = 0
-        return output
 
-    return edit
+def _switched_off(channel: int, output: np.ndarray) -> np.ndarray:
+    """An edit that sets a channel of all images to zero."""
+    output[..., channel] = 0
+    return output
 
 
 def without_channel(run: Run, layer: str, channel: int) -> Run:
@@ -154,12 +159,9 @@ def without_channel(run: Run, layer: str, channel: int) -> Run:
     if not 0 <= channel < channels:
         raise ValueError(f"channel must be from 0 to {channels - 1}, got {channel!r}")
 
-    def edit(output: np.ndarray) -> np.ndarray:
-        output[..., channel] = 0
-        return output
-
     net = run.network
-    return forward_pass(net, {name: run[name] for name in net.inputs}, {layer: edit})
+    images = {name: run[name] for name in net.inputs}
+    return forward_pass(net, images, {layer: partial(_switched_off, channel)})
 
 
 def rank_agreement(one: Any, other: Any) -> float:

@@ -105,6 +105,8 @@ def _open_network(args: argparse.Namespace) -> None:
         complain(f"{name}: {why}")
     if examples.said:
         say(examples.said)
+    if opened.assumes_digits:
+        say(f"the ten classes of {opened.name} are taken for MNIST's digits; --classes FILE says otherwise")
 
 
 def _give_memory_back() -> None:

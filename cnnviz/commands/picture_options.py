@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.commands.shared import count, mnist_test_set, progress_bar
-from cnnviz.resources import BUNDLED
+from cnnviz.numbers import brief
+from cnnviz.resources import BUNDLED, asset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +121,7 @@ def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = 
         from cnnviz.network.examples import takes_digits
 
         if takes_digits(net):
-            return _test_digits(digits or None)
+            return _test_digits(digits or None, _check_digits(net, args))
         raise ValueError(
             f"{net.name} takes {net.input_shape}, not 28 x 28 digits: give it pictures with --images PATH"
         )
@@ -129,11 +130,32 @@ def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = 
     return _of_several_inputs(net, options, args)
 
 
-def _test_digits(limit: int | None) -> Examples:
+def _check_digits(net: Network, args: argparse.Namespace) -> str:
+    """ValueError where the classes are named, and are no digits; else what is assumed, if anything is."""
+    from cnnviz.images.class_names import class_names
+    from cnnviz.network.class_scores import classes_of
+    from cnnviz.network.examples import are_digits
+
+    named = getattr(args, "classes", None)
+    if named is not None and not are_digits(class_names(named)):
+        raise ValueError(
+            f"{named} names {brief(class_names(named)[0])} and others, which MNIST's digits are not: give "
+            f"{net.name} pictures of its own with --images PATH"
+        )
+    ours = net.source in [asset(f"{name}.keras").resolve() for name in BUNDLED]
+    if named is None and not ours and list(classes_of(net).values()) == [10]:
+        return (
+            f"the ten classes of {net.name} are taken for MNIST's digits; --classes FILE or --images PATH "
+            "says otherwise"
+        )
+    return ""
+
+
+def _test_digits(limit: int | None, said: str = "") -> Examples:
     from cnnviz.network.examples import Examples
 
     x, y = mnist_test_set(limit)
-    return Examples({"digits": x}, [f"test digit {i}" for i in range(len(x))], y)
+    return Examples({"digits": x}, [f"test digit {i}" for i in range(len(x))], y, said=said)
 
 
 def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, *, words: bool) -> Examples:

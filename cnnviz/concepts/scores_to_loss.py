@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.network import LayerGraph, Run, forward_pass
+from cnnviz.network.colour_planes import picture_of
 from cnnviz.ops.activations import softmax
 from cnnviz.ops.cross_entropy import softmax_cross_entropy, softmax_cross_entropy_grad
 
@@ -189,9 +190,9 @@ class GradientStep:
     before, after
         The loss at both images.
     change
-        (H, W, C): what was added to the pixels, after cutting them to 0..1.
+        (H, W, C): what was added to the pixels, after cutting them to their range.
     cut
-        How many pixels would have left 0..1 and were kept in.
+        How many numbers would have left their range and were kept in.
     expected
         By how much the loss would change if it were as straight as at the start: gradient times change.
     """
@@ -222,12 +223,12 @@ def step_against(loss: Loss, size: float) -> GradientStep:
         From `loss_of`.
     size
         By how much the pixel with the largest gradient changes; the others in proportion. 1 is from
-        paper to ink.
+        paper to ink, or from black to white, whatever numbers that is in the network's own scale.
 
     Returns
     -------
     GradientStep
-        Pixels stay in 0..1. A gradient of zeros changes nothing.
+        Pixels stay between these ends. A gradient of zeros changes nothing.
 
     Raises
     ------
@@ -243,11 +244,24 @@ def step_against(loss: Loss, size: float) -> GradientStep:
     """
     if not 0 <= size < np.inf:
         raise ValueError(f"size must be from 0, got {size!r}")
+    low, high = _ends(loss)
+    # In shares of each channel's range, which a scale may have different.
     gradient = loss.wrt_pixels.astype(np.float64)
-    largest = np.abs(gradient).max()
-    wanted = loss.image - (size / largest * gradient if largest else 0 * gradient)
-    image = np.clip(wanted, 0, 1).astype(loss.image.dtype)
+    share = gradient * (high - low)
+    largest = np.abs(share).max()
+    wanted = loss.image - (size / largest * share if largest else 0 * share) * (high - low)
+    image = np.clip(wanted, low, high).astype(loss.image.dtype)
     after = loss_of(forward_pass(loss.run.network, image), loss.target)
     change = image.astype(np.float64) - loss.image
-    outside = (wanted < 0) | (wanted > 1)
+    outside = (wanted < low) | (wanted > high)
     return GradientStep(loss, after, change, int(outside.sum()), float((gradient * change).sum()))
+
+
+def _ends(loss: Loss) -> tuple[np.ndarray, np.ndarray]:
+    """What stands for paper and ink, or black and white, in each channel; 0 and 1 of what is no picture."""
+    picture = picture_of(loss.run)
+    if picture is None:
+        return np.zeros(1), np.ones(1)
+    factor, offset = np.array(picture.factor), np.array(picture.offset)
+    ends = np.stack([-offset / factor, (1 - offset) / factor])
+    return ends.min(axis=0), ends.max(axis=0)

@@ -13,6 +13,7 @@ import numpy as np
 
 from cnnviz.colours import INK, Scale
 from cnnviz.figures.axes import chart, label, mark_point
+from cnnviz.figures.bar_charts import MOST_CLASSES
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.class_names import class_names
@@ -31,6 +32,9 @@ def class_columns(
     **look: Unpack[Look],
 ) -> Picture:
     """One number a class as a column up or down from zero, its value written at its end.
+
+    Of more than 20 classes those with the largest numbers, whatever their sign, and the selected one; what
+    the others come to is not drawn.
 
     Parameters
     ----------
@@ -59,6 +63,14 @@ def class_columns(
     if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
         raise ValueError(f"values must be (classes,) and finite, got shape {numbers.shape}")
     names = class_names(range(len(numbers)) if classes is None else classes, len(numbers))
+    left_out = len(numbers) - MOST_CLASSES
+    if left_out > 0:
+        largest = set(np.argsort(-np.abs(numbers), kind="stable")[: MOST_CLASSES - (selected is not None)])
+        shown = sorted(largest | ({selected} if selected is not None else set()))
+        names, numbers = [names[k] for k in shown], numbers[shown]
+        selected = None if selected is None else shown.index(selected)
+        left_out += MOST_CLASSES - len(shown)
+        title = f"{title or 'values'}, the {len(shown)} largest of {len(shown) + left_out:,}"
     scale = Scale.of(numbers, signed=signed or None)
     # Small numbers are written in units of a power of ten, which the title names.
     unit = 10.0 ** math.floor(math.log10(scale.limit)) if scale.limit < 0.01 else 1.0
@@ -136,11 +148,11 @@ def pixel_gradient(
     Parameters
     ----------
     image
-        (H, W), 0 to 1.
+        (H, W), 0 to 1, paper to ink; or (H, W, 3), a picture in colour.
     gradient
         (H, W), of either sign, or a change of the pixels: drawn on a scale centred on zero.
     after
-        (H, W), 0 to 1, or None.
+        As `image`, or None.
     titles
         Of the three.
 
@@ -157,8 +169,12 @@ def pixel_gradient(
     """
     image, gradient = np.asarray(image), np.asarray(gradient)
     shown = [image, gradient] if after is None else [image, gradient, np.asarray(after)]
-    if image.ndim != 2 or 0 in image.shape or len({array.shape for array in shown}) != 1:
+    sizes = {array.shape[:2] for array in shown}
+    kinds = [gradient.shape[2:], *(each.shape[2:] for each in (image, shown[-1 if after is not None else 0]))]
+    if image.ndim not in (2, 3) or 0 in image.shape or len(sizes) != 1 or kinds[1] != kinds[2]:
         raise ValueError(f"image and gradient must both be (H, W), got {[array.shape for array in shown]}")
+    if kinds[0] != () or kinds[1] not in ((), (3,)):
+        raise ValueError(f"image must be (H, W) or (H, W, 3), got {[array.shape for array in shown]}")
     gap, across = (20.0, len(shown)) if width >= 600 else (10.0, 2)
     grid = Grid(len(shown), across, width, gap, 300.0)
     tall = grid.side * image.shape[0] / image.shape[1]
@@ -176,7 +192,7 @@ def pixel_gradient(
         f"{titles[0]}, and {titles[1]} from {signed_number(gradient[low])} at row {low[0]}, column {low[1]} "
         f"to {signed_number(gradient[high])} at row {high[0]}, column {high[1]}"
     )
-    if after is not None:
+    if after is not None and image.ndim == 2:
         alt += f"; {titles[2]}, with {number(float(np.sum(after)))} of ink instead of {number(image.sum())}"
     artists = dict(zip(("image", "gradient", "after"), images, strict=False))
     return canvas.picture(alt[0].upper() + alt[1:] + ".", **artists, legend=legend)

@@ -1,27 +1,25 @@
-"""A network's forward passes in a process of their own, which limits bound and which can be killed.
+"""A process that reads a network's file and computes with it, which limits bound and which can be killed.
 
-`ComputingProcess` starts this very module as a program, which reads the model's file by the loader and
-computes what it is asked for. `NetworkInChild` is a network that has its passes computed there. A file that
-breaks out of its limits ends the child and not the server that asked.
+`ComputingProcess` starts this very module as a program, which reads the file by the loader and computes what
+it is asked for. A file that breaks out of its limits ends the child and not the server that asked.
 
-A question is a pickle of this process's own, which the child trusts; an answer is JSON and the bytes
-of arrays, so that nothing that a child says is executed here.
+A question is a pickle of this process's own, which the child trusts; an answer is a `Message`, numbers and
+words, so that nothing that a child says is executed here.
 """
 
 from __future__ import annotations
 
 import atexit
-import json
+import io
+import math
 import os
 import pickle
 import selectors
 import subprocess
 import sys
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
-from math import prod
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
@@ -30,13 +28,10 @@ from weakref import WeakSet
 import numpy as np
 
 from cnnviz.layers.layer import Layer
-from cnnviz.network.forward import Edits, forward
-from cnnviz.network.inputs import check_batch_size, images_of, modes_of, prepared
 from cnnviz.network.keras_file import load_model
-from cnnviz.network.layer_graph import single
-from cnnviz.network.memory import check_at_once, check_kept, one_image
-from cnnviz.network.network import BATCH_BYTES, Network
-from cnnviz.network.run import Run
+from cnnviz.network.messages import Message
+from cnnviz.network.network import Network
+from cnnviz.network.run import Gradient, Run, forward_pass
 from cnnviz.numbers import shortened
 from cnnviz.resources import limit_address_space, start_python
 
@@ -80,8 +75,8 @@ class ComputingProcess:
         """The child's, while there is one."""
         return None if self._process is None else self._process.pid
 
-    def ask(self, what: str, *about: Any) -> dict[str, np.ndarray]:
-        """The arrays that the child answers with.
+    def ask(self, what: str, *about: Any) -> Message:
+        """What the child answers.
 
         Raises
         ------
@@ -122,7 +117,7 @@ class ComputingProcess:
             stderr=subprocess.DEVNULL,
         )
 
-    def _answered(self, *question: Any) -> dict[str, np.ndarray]:
+    def _answered(self, *question: Any) -> Message:
         name, process = Path(self.path).name, self._process
         assert process is not None
         try:
@@ -130,9 +125,10 @@ class ComputingProcess:
             assert process.stdout is not None
             pickle.dump(question, process.stdin, protocol=5)
             process.stdin.flush()
-            with closing(_Patient(process.stdout, time.monotonic() + self.seconds)) as answer:
-                header = answer.header()
-                arrays = [answer.array(*each) for each in header["arrays"]]
+            with io.BufferedReader(_Patient(process.stdout, time.monotonic() + self.seconds)) as answers:
+                answer = Message.read(answers)
+            if answer is None:
+                raise EOFError
         except TimeoutError:
             self._kill()
             raise ValueError(
@@ -146,9 +142,9 @@ class ComputingProcess:
         except BaseException:
             self._kill()  # What is left of this answer would be taken for the next one's.
             raise
-        if "refused" in header:
-            raise ValueError(str(header["refused"]))
-        return {key: arrays[place] for key, place in header["names"].items()}
+        if answer.kind == "refused":
+            raise ValueError(str(answer.said["words"]))
+        return answer
 
     def _kill(self) -> None:
         process, self._process = self._process, None
@@ -162,7 +158,12 @@ class ComputingProcess:
                         stream.close()
 
 
-_DOING = {"load": "reading it", "run": "one forward pass", "predict": "one forward pass"}
+_DOING = {
+    "load": "reading it",
+    "run": "one forward pass",
+    "predict": "one forward pass",
+    "gradient": "one pass back",
+}
 
 _PROCESSES: WeakSet[ComputingProcess] = WeakSet()
 
@@ -173,204 +174,148 @@ def _close_all() -> None:
         process.close()
 
 
-class _Patient:
-    """An answer as it comes, waited for until a moment."""
+class _Patient(io.RawIOBase):
+    """A pipe that is read as it fills, and waited for until a moment; closing it leaves the pipe open."""
 
     def __init__(self, stream: Any, until: float) -> None:
         self._descriptor, self._until = stream.fileno(), until
         self._selector = selectors.DefaultSelector()
         self._selector.register(stream, selectors.EVENT_READ)
 
-    def close(self) -> None:
-        self._selector.close()
+    def readable(self) -> bool:
+        return True
 
-    def header(self) -> Any:
-        return json.loads(
-            self._filled(np.empty(int(self._filled(np.empty(1, "<u8"))[0]), np.uint8)).tobytes()
-        )
-
-    def array(self, dtype: str, shape: list[int]) -> np.ndarray:
-        return self._filled(np.empty(shape, dtype))
-
-    def _filled(self, array: np.ndarray) -> np.ndarray:
-        room, done = array.reshape(-1).view(np.uint8).data, 0
-        while done < len(room):
-            some = self._some(min(len(room) - done, 2**20))
-            room[done : done + len(some)] = some
-            done += len(some)
-        return array
-
-    def _some(self, count: int) -> bytes:
+    def readinto(self, room: Any) -> int:
         left = self._until - time.monotonic()
         if left <= 0 or not self._selector.select(left):
             raise TimeoutError
-        some = os.read(self._descriptor, count)
-        if not some:
-            raise EOFError
-        return some
+        return os.readv(self._descriptor, [room])
 
-
-class NetworkInChild(Network):
-    """A network whose runs and predictions are computed by its `child`, within its limits.
-
-    Those derived from it, with other weights, too. Edited runs, and those of a network whose layers are
-    others, are computed here, as is all else; a pass that the child could compute takes no more here.
-    """
-
-    child: ComputingProcess | None = None
-    memory_limit: float | None = None
-    work_limit: float | None = None
-    """What holds where an argument gives no other."""
-
-    @classmethod
-    def of(
-        cls,
-        net: Network,
-        child: ComputingProcess,
-        memory_limit: float | None = None,
-        work_limit: float | None = None,
-    ) -> NetworkInChild:
-        """A network that was read here too, computed by the child that has read its file."""
-        found = cls.__new__(cls)
-        vars(found).update(net.__getstate__())
-        found.child = child
-        found.memory_limit, found.work_limit = memory_limit, work_limit
-        found.answers = OrderedDict()
-        found._read = net
-        return found
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "answers": OrderedDict()}
-
-    answers: OrderedDict[Any, Any]
-    """What was asked of it and is kept as long as it is there, for those who ask."""
-    _read: Network
-
-    def run(
-        self,
-        x: Any,
-        edits: Edits | None = None,
-        *,
-        memory_limit: float | None = None,
-        work_limit: float | None = None,
-    ) -> Run:
-        memory_limit, work_limit = self._limits(memory_limit, work_limit)
-        changed = self._changed()
-        if edits or changed is None or self.child is None:
-            return super().run(x, edits, memory_limit=memory_limit, work_limit=work_limit)
-        images = images_of(self, x)
-        check_kept(self, images, memory_limit, work_limit)
-        found = self.child.ask("run", changed, prepared(self, images))
-        outputs = {layer.name: found[f"output {layer.name}"] for layer in self}
-        before = {layer.name: found[f"before {layer.name}"] for layer in self}
-        return Run(self, outputs, before, (), modes_of(self, x))
-
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        *,
-        memory_limit: float | None = None,
-        work_limit: float | None = None,
-        method: str = "auto",
-    ) -> Any:
-        memory_limit, work_limit = self._limits(memory_limit, work_limit)
-        changed = self._changed()
-        images = images_of(self, x)
-        count = len(images[self.inputs[0]])
-        if changed is None or self.child is None or not count:
-            return super().predict(
-                x, batch_size, memory_limit=memory_limit, work_limit=work_limit, method=method
-            )
-        check_batch_size(batch_size)
-        one = one_image(self, images)
-        batch_size = batch_size or max(1, min(256, BATCH_BYTES // max(1, *one.sizes.values())))
-        check_at_once(self, one, count, batch_size, memory_limit, work_limit)
-        parts = []
-        for first in range(0, count, batch_size):
-            batch = {name: array[first : first + batch_size] for name, array in images.items()}
-            found = self.child.ask("predict", changed, prepared(self, batch), batch_size, method)
-            parts.append([found[name] for name in self.outputs])
-        return single(tuple(np.concatenate(each) for each in zip(*parts, strict=True)))
-
-    def _limits(self, memory: float | None, work: float | None) -> tuple[float | None, float | None]:
-        return self.memory_limit if memory is None else memory, self.work_limit if work is None else work
-
-    def _changed(self) -> dict[str, Layer] | None:
-        """The layers that are others than those read; None where the graph is another one."""
-        if [*self._layers] != [*self._read._layers]:
-            return None
-        return {layer.name: layer for layer in self if not _alike(layer, self._read[layer.name])}
-
-
-def _alike(layer: Layer, other: Layer) -> bool:
-    if layer is other:
-        return True
-    same = layer.weights.keys() == other.weights.keys() and all(
-        array is other.weights[name] for name, array in layer.weights.items()
-    )
-    return same and layer.config is other.config and layer.inputs == other.inputs
+    def close(self) -> None:
+        self._selector.close()
+        super().close()
 
 
 # The child ---------------------------------------------------------------------------------------
 
 
+class _Computing:
+    """The network in the child, and what it computed last: what is asked next often begins there."""
+
+    def __init__(self, path: str, memory: int) -> None:
+        self.path, self.memory = path, memory
+        self.net: Network | None = None
+        self._runs: dict[int, Run] = {}
+        """By the numbers that who asks gives them; those that began with nothing, as far as there is room."""
+        self._gradient: tuple[int, Gradient | None] = 0, None
+
+    def answer(self, what: str, *about: Any) -> Message:
+        if what == "load" or self.net is None:
+            self.net = load_model(self.path)
+            # Who asks has looked at what it takes.
+            self.net.memory_limit = self.net.work_limit = math.inf
+            return Message("loaded")
+        answers: dict[str, Callable[..., Message]] = {
+            "run": self._run,
+            "predict": self._predict,
+            "gradient": self._gradients,
+        }
+        return answers[what](*about)
+
+    def _run(
+        self, number: int, changed: Mapping[str, Layer], inputs: Any, edits: Any, inner: Any, begins_with: int
+    ) -> Message:
+        base = self._runs.get(begins_with)
+        run = forward_pass(self._with(changed), inputs, edits, inner=inner, base=base)
+        if not begins_with:
+            self._keep(number, run)
+        arrays = {f"output {name}": run[name] for name in run}
+        arrays |= {f"before {name}": run.pre_activation(name) for name in run}
+        known: dict[str, np.ndarray] = {}
+        if base is not None:
+            known = {f"output {name}": base[name] for name in base}
+            known |= {f"before {name}": base.pre_activation(name) for name in base}
+        new = {name: array for name, array in arrays.items() if array is not known.get(name)}
+        return Message("run", {"same": [name for name in arrays if name not in new]}, new)
+
+    def _keep(self, number: int, run: Run) -> None:
+        self._runs[number] = run
+        while self._runs and sum(map(_bytes_of, self._runs.values())) > self.memory // 4:
+            del self._runs[next(iter(self._runs))]
+        while len(self._runs) > 2:
+            del self._runs[next(iter(self._runs))]
+
+    def _predict(self, changed: Mapping[str, Layer], inputs: Any, batch_size: int, method: str) -> Message:
+        net = self._with(changed)
+        answers = net.predict(dict(inputs), batch_size, method=method)
+        each = answers if len(net.outputs) > 1 else (answers,)
+        return Message("predictions", {}, dict(zip(net.outputs, each, strict=True)))
+
+    def _gradients(
+        self,
+        number: int,
+        of_run: int,
+        changed: Mapping[str, Layer],
+        inputs: Any,
+        fixed: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
+        seeds: Mapping[str, np.ndarray],
+        before: tuple[str, ...],
+        wanted: tuple[str, tuple[str, ...]],
+    ) -> Message:
+        last, gradient = self._gradient
+        if last != number or gradient is None:
+            run = self._runs.get(of_run)
+            if run is None:
+                edits, inner = ({name: _Fixed(array) for name, array in each.items()} for each in fixed)
+                run = forward_pass(self._with(changed), inputs, edits, inner=inner)
+            gradient = Gradient(run, seeds, before)
+            self._gradient = number, gradient
+        kind, names = wanted
+        if kind == "weights":
+            return Message("gradient", {}, gradient.of_weights(names))
+        (name,) = names
+        found = gradient[name] if kind == "output" else gradient.pre_activation(name)
+        return Message("gradient", {}, {name: found})
+
+    def _with(self, changed: Mapping[str, Layer]) -> Network:
+        assert self.net is not None
+        return (
+            self.net.with_layers(changed.get(each.name, each) for each in self.net) if changed else self.net
+        )
+
+
+class _Fixed:
+    """An edit after which a layer gives these numbers."""
+
+    def __init__(self, numbers: np.ndarray) -> None:
+        self.numbers = numbers
+
+    def __call__(self, _: np.ndarray) -> np.ndarray:
+        return self.numbers
+
+
+def _bytes_of(run: Run) -> int:
+    arrays = [array for name in run for array in (run[name], run.pre_activation(name))]
+    return sum({id(array): array.nbytes for array in arrays}.values())
+
+
 def _serve(path: str, memory: int, questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer until nobody asks any more."""
     limit_address_space(memory + HEADROOM)
-    net: Network | None = None
+    computing = _Computing(path, memory)
     while True:
         try:
             what, *about = pickle.load(questions)
         except (EOFError, pickle.UnpicklingError):
             return
         try:
-            if what == "load" or net is None:
-                net, found = load_model(path), {}
-            elif what == "run":
-                found = _run(_with(net, about[0]), about[1])
-            else:
-                found = _predictions(_with(net, about[0]), *about[1:])
+            answer = computing.answer(what, *about)
         except MemoryError:
             said = f"{_DOING[what]} takes more than the {memory / 1e9:,.1f} GB that it may"
-            _send(answers, {"refused": f"{Path(path).name} was stopped: {said}"}, ())
+            answer = Message("refused", {"words": f"{Path(path).name} was stopped: {said}"})
         except Exception as error:
-            _send(answers, {"refused": shortened(str(error) or type(error).__name__, 1000)}, ())
-        else:
-            arrays: dict[int, np.ndarray] = {id(array): array for array in found.values()}
-            places = {key: place for place, key in enumerate(arrays)}
-            names = {name: places[id(array)] for name, array in found.items()}
-            _send(answers, {"names": names}, arrays.values())
-
-
-def _with(net: Network, changed: Mapping[str, Layer]) -> Network:
-    return net.with_layers(changed.get(layer.name, layer) for layer in net) if changed else net
-
-
-def _run(net: Network, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    before: dict[str, np.ndarray] = {}
-    outputs = forward(net, inputs, before)
-    return {f"output {name}": array for name, array in outputs.items()} | {
-        f"before {name}": array for name, array in before.items()
-    }
-
-
-def _predictions(
-    net: Network, inputs: Mapping[str, np.ndarray], batch_size: int, method: str
-) -> dict[str, np.ndarray]:
-    answers = net.predict(dict(inputs), batch_size, method=method)
-    return dict(zip(net.outputs, answers if len(net.outputs) > 1 else (answers,), strict=True))
-
-
-def _send(stream: BinaryIO, header: dict[str, Any], arrays: Iterable[np.ndarray]) -> None:
-    whole = [np.ascontiguousarray(array) for array in arrays]
-    said = [[array.dtype.str, list(array.shape)] for array in whole]
-    head = json.dumps({**header, "arrays": said}).encode()
-    stream.write(np.array([len(head)], "<u8").tobytes() + head)
-    for array in whole:
-        if prod(array.shape):
-            stream.write(array.reshape(-1).view(np.uint8).data)
-    stream.flush()
+            answer = Message("refused", {"words": shortened(str(error) or type(error).__name__, 1000)})
+        answer.write(answers)
 
 
 if __name__ == "__main__":

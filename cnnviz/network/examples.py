@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,24 @@ def takes_digits(net: LayerGraph) -> bool:
         return False
     shape = net.input_shape
     return len(shape) in (2, 3) and set(shape[:2]) <= {28, None} and shape[2:] in ((), (1,))
+
+
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def are_digits(names: Sequence[str]) -> bool:
+    """Whether ten classes are called by the digits, in order: in figures, in words, as digit or number.
+
+    >>> are_digits([f"digit_{k}" for k in range(10)]), are_digits(["T-shirt", "Trouser", *"23456789"])
+    (True, False)
+    """
+    if len(names) != len(_DIGITS):
+        return False
+    for digit, (word, name) in enumerate(zip(_DIGITS, names, strict=True)):
+        parts = set(re.findall("[a-z]+|[0-9]+", name.lower())) - {"digit", "number"}
+        if not parts or not parts <= {str(digit), word}:
+            return False
+    return True
 
 
 class Examples:

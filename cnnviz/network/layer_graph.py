@@ -25,6 +25,10 @@ from cnnviz.resources import one_line
 class LayerGraph:
     """The layers of a network. It never changes. See `Network` for the parameters."""
 
+    memory_limit: float | None = None
+    work_limit: float | None = None
+    """What a pass may take where nothing else is said; None for the limits that hold for every network."""
+
     def __init__(
         self,
         layers: Iterable[Layer],
@@ -231,6 +235,14 @@ class LayerGraph:
         derived._layers = {layer.name: layer for layer in layers}
         derived.taken = {}
         return derived
+
+    def passed_elsewhere(self, inputs: Any, edits: Any, inner: Any, base: Any) -> Any:
+        """A forward pass (`run.Passed`) where another process computes it; None where it is computed here."""
+        return None
+
+    def gradient_elsewhere(self, run: Any, seeds: Any, pre_activations: Any) -> Any:
+        """Likewise the gradient of a run."""
+        return None
 
     def resolve(self, name: str) -> str:
         """The layer's name that an alias stands for; KeyError for a name that does not exist."""

@@ -88,10 +88,10 @@ def check_kept(
 ) -> None:
     """ValueError if one pass over these images, of which all is kept, takes more than the limits."""
     one, count = one_image(graph, images), len(images[graph.inputs[0]])
-    total = count * one.kept
-    if total > MEMORY.of(memory):
+    total, most = count * one.kept, _memory(graph, memory)
+    if total > most:
         what = f"all activations of {_images(count)} of {graph.name}"
-        raise ValueError(_too_large(graph, what, total, count, one, MEMORY.of(memory)))
+        raise ValueError(_too_large(graph, what, total, count, one, most))
     _check_efforts(graph, one.efforts, "computing", count, memory, work)
 
 
@@ -104,9 +104,10 @@ def check_at_once(
     """
     together = min(together, count)
     total = one.at_once * together + count * one.outputs
-    if total > MEMORY.of(memory):
+    most = _memory(graph, memory)
+    if total > most:
         what = f"what {graph.name} keeps of {_images(together)} at one time"
-        raise ValueError(_too_large(graph, what, total, together, one, MEMORY.of(memory)))
+        raise ValueError(_too_large(graph, what, total, together, one, most))
     _check_efforts(graph, one.efforts, "computing", together, memory, work)
 
 
@@ -122,13 +123,14 @@ def _check_efforts(
     graph: LayerGraph, efforts: Mapping[str, Effort], what: str, count: int, memory: Any, work: Any
 ) -> None:
     largest = max(efforts, key=lambda name: efforts[name].numbers)
-    held, memory = count * efforts[largest].numbers * graph.dtype.itemsize, MEMORY.of(memory)
+    held, memory = count * efforts[largest].numbers * graph.dtype.itemsize, _memory(graph, memory)
     if held > memory:
         raise ValueError(
             f"{what} layer {largest!r} ({graph[largest].kind}) would take {_gigabytes(held)} for what is "
             f"held meanwhile of {_images(count)}; the limit is {_gigabytes(memory)}: {_RAISED}"
         )
-    total, work = sum(effort.work for effort in efforts.values()), WORK.of(work)
+    total = sum(effort.work for effort in efforts.values())
+    work = WORK.of(graph.work_limit if work is None else work)
     if count and total > work:
         heaviest = max(efforts, key=lambda name: efforts[name].work)
         raise ValueError(
@@ -136,6 +138,10 @@ def _check_efforts(
             f"of them for layer {heaviest!r} ({graph[heaviest].kind}); the limit is {_billions(work)}: "
             "work_limit=MULTIPLY_ADDS (a command's --work-limit BILLIONS) raises it"
         )
+
+
+def _memory(graph: LayerGraph, given: Any) -> float:
+    return MEMORY.of(graph.memory_limit if given is None else given)
 
 
 _RAISED = "memory_limit=BYTES (a command's --memory-limit GB) raises it"

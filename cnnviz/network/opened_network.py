@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from cnnviz.images.loading import LoadedImage, load_as
-from cnnviz.network.child_process import SECONDS, ComputingProcess, NetworkInChild
+from cnnviz.network.child_process import SECONDS, ComputingProcess
 from cnnviz.network.class_scores import as_scores, classes_of, classified, labels_by_output, outputs_of
 from cnnviz.network.confusion import Classification
 from cnnviz.network.evaluation import are_probabilities
-from cnnviz.network.examples import Examples, takes_digits
+from cnnviz.network.examples import Examples, are_digits, takes_digits
 from cnnviz.network.expected_pixels import expected_pixels
 from cnnviz.network.image_loading import load_image
 from cnnviz.network.inputs import images_of
@@ -26,6 +26,7 @@ from cnnviz.network.keras_file import load_model
 from cnnviz.network.limits import MEMORY, WORK
 from cnnviz.network.memory import check_kept
 from cnnviz.network.mistakes import likeliest
+from cnnviz.network.network_in_child import NetworkInChild
 from cnnviz.network.run import Run
 from cnnviz.numbers import number, probability
 
@@ -93,6 +94,8 @@ class OpenedNetwork:
                 load_model(path), self._child, self.memory_limit, self.work_limit
             )
             self.name = self.network.name
+            self.are_digits: bool | None = None
+            """Whether its classes are digits, as the user says; None if nobody has said."""
             self.made = _made_examples(self.network)
             """What it is shown before anybody has opened a picture."""
             self.show(self.made)
@@ -129,9 +132,39 @@ class OpenedNetwork:
         return classes_of(self.network)
 
     @property
+    def may_be_digits(self) -> bool:
+        """Whether it tells ten classes of grey images of 28 x 28 apart, and nobody has named them."""
+        return takes_digits(self.network) and self._counts_to_ten and not self.classes
+
+    @property
+    def reads_digits(self) -> bool:
+        """Whether its ten classes are MNIST's: as the user says, or they are called, or as nobody knows."""
+        if self.may_be_digits:
+            return self.are_digits is not False
+        return (
+            takes_digits(self.network) and self._counts_to_ten and all(map(are_digits, self.classes.values()))
+        )
+
+    @property
+    def assumes_digits(self) -> bool:
+        """Whether its classes are taken for digits, and nothing says that they are."""
+        return self.may_be_digits and self.shows_digits and self.are_digits is None
+
+    @property
     def shows_digits(self) -> bool:
-        """Whether it is shown MNIST's digits: it reads such, and nobody has opened pictures for it."""
-        return takes_digits(self.network) and self.examples is self.made
+        """Whether it is shown MNIST's digits: nobody has opened pictures, and its classes are no others."""
+        denied = self._counts_to_ten and not self.reads_digits
+        return takes_digits(self.network) and self.examples is self.made and not denied
+
+    @property
+    def _counts_to_ten(self) -> bool:
+        return list(self.class_counts.values()) == [10]
+
+    def sample(self, count: int) -> Examples:
+        """At most so many of the pictures that were opened, evenly spread; else so many made ones."""
+        if self.examples is not self.made:
+            return self.examples.evenly(count)
+        return _made_examples(self.network, count)
 
     @property
     def takes_pictures(self) -> bool:
@@ -252,30 +285,33 @@ def _is_picture(shape: Sequence[int | None]) -> bool:
     return len(shape) == 3 and shape[2] in (1, 3, 4)
 
 
-def _made_examples(net: NetworkInChild) -> Examples:
-    """One example to look at before anybody has opened a picture: a drawn one, or random numbers."""
+def _made_examples(net: NetworkInChild, count: int = 1) -> Examples:
+    """Examples to look at before anybody has opened a picture: drawn ones, or random numbers."""
     columns: dict[str, list[Any]] = {}
     names = []
     for place, name in enumerate(net.inputs):
         shape = net[name].output_shape
+        seeds = [place + len(net.inputs) * number for number in range(count)]
         if _is_picture(shape):
-            columns[name] = [_made_picture(net, name, place)]
+            columns[name] = [_made_picture(net, name, seed) for seed in seeds]
             names.append("a made picture")
         else:
             known = [size or SIDE for size in shape]
-            columns[name] = [np.random.default_rng(place).random(known, net.dtype.type)]
+            columns[name] = [np.random.default_rng(seed).random(known, net.dtype.type) for seed in seeds]
             names.append("random numbers")
-    return Examples(columns, [" and ".join(dict.fromkeys(names))])
+    return Examples(columns, [" and ".join(dict.fromkeys(names))] * count)
 
 
-def _made_picture(net: NetworkInChild, name: str, place: int) -> LoadedImage:
-    """A disc and a bar on paper that darkens to one side."""
+def _made_picture(net: NetworkInChild, name: str, seed: int) -> LoadedImage:
+    """A disc and a bar on paper that darkens to one side; with another seed they lie elsewhere."""
     shape = net[name].output_shape
     height, width = (size or SIDE for size in shape[:2])
+    moves = np.random.default_rng(seed).uniform(-0.2, 0.2, 4) if seed else np.zeros(4)
+    down, right, low, far = moves
     row, col = np.mgrid[:height, :width] + 0.5
     image = np.stack([255 - 60 * col / width, 240 - 40 * row / height, np.full((height, width), 225)], -1)
     row, col = row / height, col / width
-    image[(row - 0.4) ** 2 + (col - 0.35 - 0.05 * place) ** 2 < 0.06] = (214, 84, 40)
-    image[(abs(row - 0.72) < 0.09) & (abs(col - 0.6) < 0.3)] = (36, 92, 170)
+    image[(row - 0.4 - down) ** 2 + (col - 0.35 - right) ** 2 < 0.06] = (214, 84, 40)
+    image[(abs(row - 0.72 - low) < 0.09) & (abs(col - 0.6 - far) < 0.3)] = (36, 92, 170)
     mode = expected_pixels(net, name).mode
     return load_as(image.astype(np.uint8), (height, width, *shape[2:]), "unit" if mode == "digit" else mode)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,8 +36,11 @@ class Run(Mapping[str, np.ndarray]):
         before: dict[str, np.ndarray],
         edited: Iterable[str] = (),
         preprocess: Mapping[str, str] | None = None,
+        number: int = 0,
     ) -> None:
         self.network = network
+        self.number = number
+        """By which a process that computed it knows it again; 0 for one that was computed here."""
         self.edited = frozenset(edited)
         self.preprocess = dict(preprocess or {})
         """The mode of preprocessing that the pixels of each input came in, where that is known."""
@@ -148,7 +151,9 @@ class Run(Mapping[str, np.ndarray]):
             chosen = {self.network[of].name: _chosen(self, of, ... if unit is None else unit)}
         images = {name: self[name] for name in self.network.inputs}
         check_gradient(self.network, images, memory_limit, work_limit)
-        return Gradient(self, chosen, chosen if pre_activation else ())
+        before = tuple(chosen) if pre_activation else ()
+        elsewhere = self.network.gradient_elsewhere(self, chosen, before)
+        return Gradient(self, chosen, before) if elsewhere is None else elsewhere
 
     @property
     def input(self) -> Any:
@@ -159,6 +164,14 @@ class Run(Mapping[str, np.ndarray]):
     def output(self) -> Any:
         """What came out; a tuple if there are several outputs."""
         return single(tuple(self[name] for name in self.network.outputs))
+
+
+class Passed(NamedTuple):
+    """What a forward pass gave, by the layers' names, and its number where another process computed it."""
+
+    outputs: dict[str, np.ndarray]
+    before: dict[str, np.ndarray]
+    number: int = 0
 
 
 def forward_pass(
@@ -180,12 +193,15 @@ def forward_pass(
     edits, inner = (
         {graph.resolve(name): function for name, function in (each or {}).items()} for each in (edits, inner)
     )
-    before: dict[str, np.ndarray] = {}
     images = images_of(graph, x)
     check_kept(graph, images, memory_limit, work_limit)
-    earlier = None if base is None else Base(base.network, base, base._before, base.edited)
-    outputs = forward(graph, prepared(graph, images), before, edits, inner=inner, base=earlier)
-    return Run(graph, outputs, before, {*edits, *inner}, modes_of(graph, x))
+    inputs = prepared(graph, images)
+    passed = graph.passed_elsewhere(inputs, edits, inner, base)
+    if passed is None:
+        before: dict[str, np.ndarray] = {}
+        earlier = None if base is None else Base(base.network, base, base._before, base.edited)
+        passed = Passed(forward(graph, inputs, before, edits, inner=inner, base=earlier), before)
+    return Run(graph, passed.outputs, passed.before, {*edits, *inner}, modes_of(graph, x), passed.number)
 
 
 def training_pass(graph: LayerGraph, x: Any, draws: Draws, *, memory_limit: float | None = None) -> Run:

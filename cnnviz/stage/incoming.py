@@ -9,14 +9,22 @@ told so.
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
+from cnnviz.network.open_networks import OPEN
+
 MOST_FILES = 4
 """Files that a session has on the server: one for each of a page's widgets, and one on its way."""
+MOST_BYTES = 25 * 2**20
+"""Of a file from a session that may not open a network; a picture has 10 MB at most."""
+LEFT, LOOK = 120.0, 5.0
+"""Seconds until the files of a session that was left go, and between one look and the next."""
 MOST_WIDGETS = 1000
 """Widgets that a message sets; a page has some dozens."""
 DEEPEST = 20
@@ -62,6 +70,11 @@ def _host(address: str) -> str | None:
         return urlsplit(address).hostname
     except ValueError:  # A bracket that is not closed, say.
         return None
+
+
+def may_upload(address: str | None, headers: Mapping[str, str]) -> bool:
+    """Whether who sends this may open a network of their own, as `OPEN.uploads` says."""
+    return OPEN.uploads == "all" or (OPEN.uploads == "machine" and from_this_machine(address, headers))
 
 
 def guard() -> None:
@@ -155,10 +168,69 @@ def _values(message: dict[str, Any] | list[Any]) -> Iterable[Any]:
 
 
 def add_file(of_streamlit: Callable[..., Any], files: Any, session_id: str, file: Any) -> None:
-    """A file that was uploaded: the oldest of the session go when there are too many."""
+    """A file that was uploaded: the oldest of the session go when there are too many.
+
+    One that is large is taken of a session that may open a network.
+    """
+    if len(file.data) > MOST_BYTES and not _may_upload(session_id):
+        return
     of_streamlit(files, session_id, file)
     for old in list(files.file_storage[session_id])[:-MOST_FILES]:
         files.remove_file(session_id, old)
+    _LEFT_FILES.watch(files)
+
+
+def _may_upload(session_id: str) -> bool:
+    from streamlit.runtime import exists, get_instance
+
+    client = get_instance().get_client(session_id) if exists() else None
+    context = None if client is None else client.client_context
+    return context is not None and may_upload(context.remote_ip, dict(context.headers))
+
+
+class LeftFiles:
+    """Removes the files of sessions that nobody has had open for a while.
+
+    Streamlit does so for sessions that it forgets, and it forgets one only when another is left.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._watching = False
+
+    def watch(self, files: Any) -> None:
+        """Look from now on, until there are no files any more."""
+        with self._lock:
+            if not self._watching:
+                self._watching = True
+                threading.Thread(
+                    target=self._keep_looking, args=(files,), name="left files", daemon=True
+                ).start()
+
+    def look(self, files: Any, is_active: Callable[[str], bool]) -> None:
+        """Remove what was left for longer than `LEFT`."""
+        now = time.monotonic()
+        for session in list(files.file_storage):
+            if is_active(session):
+                self._seen[session] = now
+            elif now - self._seen.setdefault(session, now) > LEFT:
+                files.remove_session_files(session)
+                self._seen.pop(session)
+
+    def _keep_looking(self, files: Any) -> None:
+        from streamlit.runtime import exists, get_instance
+
+        while True:
+            time.sleep(LOOK)
+            self.look(files, lambda session: exists() and get_instance().is_active_session(session))
+            with self._lock:
+                if not files.file_storage:
+                    self._watching, self._seen = False, {}
+                    return
+
+
+_LEFT_FILES = LeftFiles()
 
 
 def get_upload_urls(

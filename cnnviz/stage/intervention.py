@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,16 +140,19 @@ def read_changes(net: LayerGraph, shapes: Shapes, changes: Sequence[Change]) -> 
                 f"kind must be 'values', 'weights', 'channel' or 'shift', got {brief(kind, 40)}"
             )
     moved = {
-        stage.layer.name: _shifting(stage, shifts) for stage in stages.values() if shifts and _is_input(stage)
+        stage.layer.name: _Shifting(tuple(stage.shape), tuple(shifts))
+        for stage in stages.values()
+        if shifts and _is_input(stage)
     }
-    outputs, inner = dict(moved), {}
+    outputs: dict[str, Edit] = dict(moved)
+    inner: dict[str, Edit] = {}
     for name, listed in edits.items():
         stage = stages[name]
         if stage.part == "before":
-            inner[stage.layer.name] = _setting(stage, listed)
+            inner[stage.layer.name] = _Setting(tuple(stage.shape), tuple(listed))
         else:
             before = moved.get(stage.layer.name)
-            outputs[stage.layer.name] = _setting(stage, listed, before)
+            outputs[stage.layer.name] = _Setting(tuple(stage.shape), tuple(listed), before)
     changed = net.with_weights(weights) if weights else net
     return Made(changed, outputs, inner, frozenset(edits))
 
@@ -162,19 +166,21 @@ def _is_input(stage: Stage) -> bool:
     return bool(stage.op["type"] == "input")
 
 
-def _shifting(stage: Stage, shifts: Sequence[tuple[int, int]]) -> Edit:
+@dataclass(frozen=True)
+class _Shifting:
     """The image moved, as often as it is said."""
 
-    def move(images: np.ndarray) -> np.ndarray:
-        maps = images.reshape(stage.shape)
-        for rows, cols in shifts:
+    shape: tuple[int, ...]
+    shifts: tuple[tuple[int, int], ...]
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        maps = images.reshape(self.shape)
+        for rows, cols in self.shifts:
             moved = np.zeros_like(maps)
             (to_rows, from_rows), (to_cols, from_cols) = map(_shares, (rows, cols), maps.shape[:2])
             moved[to_rows, to_cols] = maps[from_rows, from_cols]
             maps = moved
         return maps.reshape(images.shape)
-
-    return move
 
 
 def _shares(by: int, size: int) -> tuple[slice, slice]:
@@ -183,21 +189,24 @@ def _shares(by: int, size: int) -> tuple[slice, slice]:
     return slice(max(by, 0), size + min(by, 0)), slice(max(-by, 0), size - max(by, 0))
 
 
-def _setting(stage: Stage, changes: Sequence[Change], first: Edit | None = None) -> Edit:
+@dataclass(frozen=True)
+class _Setting:
     """What a stage gives with numbers set in it, after something else was done."""
 
-    def edit(output: np.ndarray) -> np.ndarray:
-        output = np.ascontiguousarray(first(output) if first else output)
-        numbers = output.reshape(stage.shape)
-        for change in changes:
+    shape: tuple[int, ...]
+    changes: tuple[Change, ...]
+    first: Edit | None = None
+
+    def __call__(self, output: np.ndarray) -> np.ndarray:
+        output = np.ascontiguousarray(self.first(output) if self.first else output)
+        numbers = output.reshape(self.shape)
+        for change in self.changes:
             if change["kind"] == "channel":
                 numbers[..., change["channel"]] = 0
             else:
                 for place, value in zip(change["at"], change["values"], strict=True):
                     numbers.flat[place] = value
         return output
-
-    return edit
 
 
 def _change_weights(net: LayerGraph, change: Change, weights: dict[str, np.ndarray]) -> None:

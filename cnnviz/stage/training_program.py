@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cnnviz.network.messages import Message
 from cnnviz.receipts import explain
 from cnnviz.receipts.html import to_html
-from cnnviz.training.run_messages import Message
 from cnnviz.training.run_process import main
 from cnnviz.training.training_step import TrainingStep
 

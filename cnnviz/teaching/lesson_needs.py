@@ -1,7 +1,7 @@
 """What a lesson needs of a network of the user's own, and how to call what is lacking.
 
 A walk says what it needs in an expression (`stage.guided_walk`); here stands what the rest of a lesson's
-page needs, which measures over test digits, say, or is about a record.
+page needs. Single parts of a page may need more, and are left out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from cnnviz.channels import mixing_layers
+from cnnviz.concepts.activation_exchange import hidden_activations
+from cnnviz.concepts.batch_normalization import normalizations
 from cnnviz.concepts.dropout import dropout_layers
+from cnnviz.layers.layer import Layer
 from cnnviz.network import Network, Run
 from cnnviz.network.class_scores import gives_scores
 from cnnviz.network.examples import takes_digits
@@ -31,7 +35,8 @@ def _maps(net: Network) -> bool:
     return images and None not in net.input_shape and _convolutions(net) > 0
 
 
-def _digits(net: Network) -> bool:
+def reads_digits(net: Network) -> bool:
+    """Whether it could tell MNIST's digits apart: ten classes of grey images of 28 x 28."""
     return takes_digits(net) and net.output_shape == (10,)
 
 
@@ -40,51 +45,73 @@ def _softmax(net: Network) -> bool:
     return gives_scores(net) and activation is not None and activation.name == "softmax"
 
 
-def _rows(net: Network) -> Iterator[int]:
-    """The rows of each convolution's maps, 0 where they are not known."""
-    maps = (layer for layer in net if layer.is_convolution and len(layer.output_shape) == 3)
-    return (layer.output_shape[0] or 0 for layer in maps)
+def _convolved(net: Network) -> Iterator[Layer]:
+    """Its convolutions that give maps."""
+    return (layer for layer in net if layer.is_convolution and len(layer.output_shape) == 3)
 
 
 def _convolutions(net: Network) -> int:
-    return len(list(_rows(net)))
+    return len(list(_convolved(net)))
+
+
+def _wide(net: Network) -> bool:
+    first = next(_convolved(net), None)
+    return first is not None and (first.output_shape[0] or 0) > 6
+
+
+def _three(net: Network) -> bool:
+    return any(layer.config["kernel_size"] == (3, 3) for layer in _convolved(net))
+
+
+def normalized_maps(net: Network) -> list[str]:
+    """The names of its batch normalisations of maps: not those behind dense layers."""
+    return [name for name in normalizations(net) if len(net[name].output_shape) == 3]
+
+
+def passes(net: Network, most: int, work: float = 2 * 10**9) -> int:
+    """How many forward passes a page may ask for while somebody waits, from 1 to `most`."""
+    one = sum(layer.multiply_adds or 0 for layer in net)
+    return max(1, min(most, int(work / max(one, 1))))
 
 
 def _light(net: Network) -> bool:
-    return sum(layer.multiply_adds or 0 for layer in net) <= 10**8
+    return passes(net, 20) == 20
 
 
 LIGHT = Need(_light, "speed: one image takes it over 100 million multiply-adds, and this page needs hundreds")
 MAPS = Need(_maps, "a convolution over one image, of a size that is known")
-WIDE = Need(lambda net: next(_rows(net), 0) > 6, "maps of more than 6 rows behind its first convolution")
+WIDE = Need(_wide, "maps of more than 6 rows behind its first convolution")
 TWO = Need(lambda net: _convolutions(net) > 1, "two convolutions")
+THREE = Need(_three, "a convolution with kernels of 3 × 3")
+MIXES = Need(lambda net: bool(mixing_layers(net)), "a 1 × 1 convolution")
+BENDS = Need(lambda net: bool(hidden_activations(net)), "an activation function between its layers")
 SOFTMAX = Need(_softmax, "a softmax behind one score for each class")
-TEN = Need(lambda net: net.output_shape == (10,), "ten classes, of which this page lets one be chosen")
-DIGITS = Need(_digits, "ten classes of digits in grey, 28 × 28, over which this page measures")
-PICTURES = "MNIST's digits, over which this page measures, as it is shown pictures of its own"
-DROPOUT = Need(lambda net: bool(dropout_layers(net)), "a dropout layer")
+TRAINS_OTHERWISE = Need(
+    lambda net: bool(normalized_maps(net) or dropout_layers(net)),
+    "a batch normalisation of maps, and a dropout layer",
+)
 RECORD = Need(lambda net: False, "the record that was kept of the bundled networks")
 
 NEEDS: dict[str, tuple[Need, ...]] = {
     "overview": (),
     "try_it": (RECORD,),
     "feature_maps": (MAPS, SOFTMAX),
-    "receptive_field": (MAPS, DIGITS),
-    "convolution": (MAPS, TWO, DIGITS),
+    "receptive_field": (MAPS,),
+    "convolution": (MAPS, TWO),
     "kernels": (MAPS,),
-    "three_by_three": (MAPS, DIGITS),
-    "one_by_one": (MAPS, DIGITS),
+    "three_by_three": (MAPS, THREE),
+    "one_by_one": (MAPS, MIXES),
     "pooling": (MAPS,),
-    "activation_functions": (MAPS, TWO, DIGITS),
-    "batch_norm_and_dropout": (MAPS, DROPOUT, DIGITS),
+    "activation_functions": (MAPS, BENDS),
+    "batch_norm_and_dropout": (MAPS, TRAINS_OTHERWISE),
     "why_convolution": (MAPS, SOFTMAX, WIDE, LIGHT),
-    "scores_to_loss": (SOFTMAX, TEN),
+    "scores_to_loss": (SOFTMAX,),
     "epochs": (RECORD,),
     "verification": (RECORD,),
 }
 """By lesson, what its page needs beside what its walk does."""
 
-_WALK_NEEDS = {
+WALK_NEEDS = {
     "traceable()": "a single way from each number back to the pixels",
     "stage('input', 1) != ''": "an input of pixels",
     "stage('conv', 1) != ''": "a convolution",
@@ -97,32 +124,56 @@ _WALK_NEEDS = {
     "kind(last()) == 'softmax'": "a softmax at its end",
     "kind(source(last())) == 'conv'": "scores that a convolution or a dense layer gives",
     "rectifies(reader(stage('conv', 1)))": "a ReLU behind its first convolution",
+    "rows(stage('input', 1)) > 1": "an image of more than one row",
+    "columns(stage('input', 1)) > 1": "an image of more than one column",
+    "channels(last()) == cells(last())": "one score for each class, and not one for each place",
+    "cells(last()) > 1": "more than one class to choose from",
+    "rows(stage('conv', 2)) > 1": "maps of more than one row behind its second convolution",
+    "rows(stage('pool', 1)) > 1": "a pooling that leaves more than one row",
+    "rows(stage('affine', 1)) > 1": "a batch normalisation of maps",
+    **{
+        f"window_{axis}(stage('conv', {number})) == 3": f"3 × 3 kernels in its {which} convolution"
+        for axis in ("rows", "columns")
+        for number, which in ((1, "first"), (2, "second"))
+    },
+    "stride(stage('conv', 1)) == 1": "a first convolution that moves on by one cell",
+    **{
+        f"field_{axis}(stage('conv', 2)) == 5": "a 3 × 3 convolution that reads another’s maps as they are"
+        for axis in ("rows", "columns")
+    },
+    "channels_read(stage('conv', 2)) == channels(source(stage('conv', 2)))": (
+        "a second convolution that reads all maps"
+    ),
+    "pointwise() != ''": "a 1 × 1 convolution",
+    **{
+        f"{axis}(pointwise()) == {axis}(source(pointwise()))": "a 1 × 1 convolution that keeps its maps’ size"
+        for axis in ("rows", "columns")
+    },
+    "channels_read(pointwise()) == channels(source(pointwise()))": "a 1 × 1 convolution that reads all maps",
+    "stride(pointwise()) == 1": "a 1 × 1 convolution at every place",
+    "channels_read(pointwise()) > 1": "a 1 × 1 convolution that reads several maps",
 }
 """Parts of walks' needs, in words."""
 
 
-def lack_of(lesson: str, net: Network, *, digits: bool = True) -> str:
+def lack_of(lesson: str, net: Network) -> str:
     """What a lesson's page needs and a network has not; "" where it has all.
-
-    `digits` is whether MNIST's are what the network is shown: a page that measures over them needs that too.
 
     >>> import cnnviz
     >>> lack_of("pooling", cnnviz.load_model("mnist_14k")), lack_of("epochs", cnnviz.load_model("mnist_14k"))
     ('', 'the record that was kept of the bundled networks')
     """
-    for need in NEEDS.get(lesson, ()):
-        if not need.met(net):
-            return need.words
-        if need is DIGITS and not digits:
-            return PICTURES
-    return ""
+    return next((need.words for need in NEEDS.get(lesson, ()) if not need.met(net)), "")
 
 
 def lack_for(walk: Walk, run: Run) -> str:
     """What a walk needs and a network on an image has not; "" where it has all."""
-    needs = str(walk.get("needs", "1 == 1"))
     scope: dict[str, Any] = {**StageScope(run)}
-    if evaluate(needs, scope):
+    if evaluate(" and ".join(parts_of(walk)), scope):
         return ""
-    lacking = next((part for part in needs.split(" and ") if not evaluate(part, scope)), "")
-    return _WALK_NEEDS.get(lacking, f"what {walk['title']} is about")
+    return WALK_NEEDS[next(part for part in parts_of(walk) if not evaluate(part, scope))]
+
+
+def parts_of(walk: Walk) -> list[str]:
+    """What a walk needs, one thing after the other: each has its words."""
+    return str(walk.get("needs", "1 == 1")).split(" and ")

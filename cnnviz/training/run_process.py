@@ -1,7 +1,7 @@
 """The program of a watched run: it trains in a process of its own, and obeys what its owner sends.
 
 It is started by `watched_run.WatchedRun`, reads commands from standard input and writes messages to standard
-output, see `run_messages`. Whatever goes wrong is told in one sentence, and the steps that were made can
+output, see `network.messages`. Whatever goes wrong is told in one sentence, and the steps that were made can
 still be looked at. When its owner is gone, however that came, it ends.
 """
 
@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from cnnviz.network.messages import Message
 from cnnviz.resources import limit_address_space
 from cnnviz.training.checkpoints import weights_of
-from cnnviz.training.run_messages import Message
 from cnnviz.training.trainer import LossNotFinite
 from cnnviz.training.training_step import TrainingStep
 from cnnviz.training.watched_training import (

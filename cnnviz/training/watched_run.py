@@ -17,8 +17,8 @@ from threading import Condition, Thread
 from typing import Any
 from weakref import WeakSet
 
+from cnnviz.network.messages import Message
 from cnnviz.resources import start_python
-from cnnviz.training.run_messages import Message
 from cnnviz.training.watched_training import HeldOut, Measures, RunSettings
 
 MEMORY = 2 * 2**30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import cnnviz
-from apps.conftest import PAGES, htmls, tables
+from apps.conftest import PAGES, htmls, pictures, tables
 from cnnviz import Layer, Network
 from cnnviz.network.examples import Examples
 from cnnviz.network.image_loading import load_images
@@ -23,14 +24,22 @@ from cnnviz.resources import app
 from cnnviz.teaching.lesson_needs import lack_of
 from harness.generated_networks import image
 from harness.hostile import MARKDOWN, markdown, marks
-from harness.opened_models import KINDS, colour, no_dropout, opened_file, segmentation, two_inputs
+from harness.opened_models import (
+    KINDS,
+    bottleneck,
+    colour,
+    no_dropout,
+    opened_file,
+    segmentation,
+    two_inputs,
+)
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
-FEW = (colour, two_inputs, segmentation)
+FEW = (colour, two_inputs, segmentation, bottleneck)
 """Those that every run of the tests opens: the others are for `--hypothesis-profile=thorough`."""
 
-ON_COLOUR = {"overview", "feature_maps", "kernels", "pooling", "why_convolution"}
-"""Lessons whose pages measure a small colour network itself."""
+NOT_ON_COLOUR = {"one_by_one", "batch_norm_and_dropout", "try_it", "epochs", "verification"}
+"""Lessons whose pages do not show a small colour network itself: it has no such layer, and no record."""
 
 
 def page(at: AppTest, name: str, **query: str) -> AppTest:
@@ -38,6 +47,16 @@ def page(at: AppTest, name: str, **query: str) -> AppTest:
     at.query_params.update(query)
     at.switch_page(str(Path("pages") / f"{name}.py"))
     return at.run()
+
+
+def resnet50() -> bytes:
+    """The file of keras.applications' own, with drawn weights."""
+    from keras.applications import ResNet50
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "resnet50.keras")
+        ResNet50(weights=None).save(path)
+        return path.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +76,14 @@ def opened(tmp_path):
     OPEN.close_all()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*KINDS, bottleneck, resnet50], ids=lambda kind: kind.__name__)
 def test_no_page_breaks(app_test, opened, kind, caplog):
     if kind not in FEW and not THOROUGH:
         pytest.skip("the thorough profile opens all twelve")
     own = opened(kind)
     lacking = {name for name in PAGES if lack_of(name, own.network)}
     if kind is colour:
-        assert set(PAGES) - lacking == ON_COLOUR
+        assert lacking == NOT_ON_COLOUR
     # Of the pages that show mnist_14k the few networks meet one.
     for name in [*PAGES] if THOROUGH else [*sorted(set(PAGES) - lacking), min(lacking)]:
         at = page(app_test, name, closer="" if name in lacking else "all")
@@ -156,8 +175,10 @@ def test_a_network_of_digits_is_shown_the_pictures_that_were_opened_for_it(app_t
     assert not at.exception
     assert "The label says<br><b>5</b>" in htmls(at)
     assert any(each["name"] == "cnnviz-confusion" for each in tables(at))
-    at = page(app_test, "receptive_field", picture="1")
-    assert any("This page shows mnist_14k" in info.value for info in at.info)
+    at = page(app_test, "receptive_field", picture="1", closer="all", about="counts")
+    assert not at.exception
+    assert not [info for info in at.info if "mnist_14k" in info.value]
+    assert any(each["caption"].startswith("Mean of 2 pictures") for each in pictures(at))
     at = page(app_test, "feature_maps", picture="1", closer="all", look="two")
     assert not at.exception
     assert [option for group in at.button_group for option in group.options].count("Another digit") == 0
@@ -243,6 +264,32 @@ def test_a_digit_is_called_as_the_network_s_classes_are(app_test, opened):
     assert f"The label says<br><b>digit-{labels[8]}</b>" in card
     assert f"says<br><b>digit-{said} with" in card
     assert 'aria-label="right"' in htmls(page(app_test, "pooling", digit=str(right)))
+
+
+def test_classes_that_are_no_digits_decide_what_a_network_is_shown(app_test, opened):
+    own = opened(no_dropout)
+    own.show(own.made, {"scores": ["T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
+                                   "Sneaker", "Bag", "Ankle boot"]})  # fmt: skip
+    at = page(app_test, "overview")
+    assert "This is<br><b>a made picture" in htmls(at)
+    assert 'class="mark"' not in htmls(at)
+    assert not [button for button in at.button if button.label == "Next mistake"]
+    assert not [caption for caption in at.caption if "taken for" in caption.value]
+
+
+def test_what_is_assumed_of_ten_classes_is_said_and_can_be_denied(app_test, opened, monkeypatch):
+    monkeypatch.setattr(OPEN, "uploads", "machine")
+    monkeypatch.setattr(sys.modules["opened"], "may_upload", lambda: True)
+    own = opened(no_dropout)
+    at = page(app_test, "overview", digit="8")
+    assert [caption for caption in at.caption if "taken for MNIST’s digits" in caption.value]
+    next(button for button in at.button if button.label == "They are others").click().run()
+    assert not own.reads_digits
+    assert not [caption for caption in at.caption if "taken for" in caption.value]
+    assert "a made picture" in htmls(at)
+    next(each for each in at.toggle if each.label == "Its ten classes are the digits").set_value(True).run()
+    assert own.reads_digits
+    assert "The label says" in htmls(at)
 
 
 def digits_to_scores(*shape: int, **dense: object) -> Network:

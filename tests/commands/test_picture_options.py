@@ -311,6 +311,19 @@ def test_pictures_of_digits_are_prepared_as_digits(run, here):
     assert "preprocess='digit'" not in run("predict", "mine.keras", "--images", "digits")
 
 
+def test_classes_that_are_no_digits_are_not_measured_against_digits(run, refused, here):
+    (here / "ten.keras").write_bytes(asset("mnist_14k.keras").read_bytes())
+    names = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"]
+    (here / "clothes.txt").write_text("\n".join(names))
+    (here / "digits.txt").write_text("\n".join(f"digit {k}" for k in range(10)))
+    assumed = "the ten classes of mnist_14k are taken for MNIST's digits"
+    assert run("evaluate", "ten.keras", "--images", "20").startswith(assumed)
+    assert assumed not in run("evaluate", "ten.keras", "--images", "20", "--classes", "digits.txt")
+    assert assumed not in run("evaluate", "mnist_14k", "--images", "20")
+    said = refused("evaluate", "ten.keras", "--images", "20", "--classes", "clothes.txt")
+    assert "'T-shirt' and others, which MNIST's digits are not: give mnist_14k pictures of its own" in said
+
+
 def test_what_is_ink_and_where_to_look_can_be_said(run, here):
     x, y = load_mnist()[1]
     # Two digits side by side, the left one white on black.

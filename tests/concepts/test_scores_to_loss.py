@@ -12,6 +12,7 @@ from cnnviz import Layer, Network
 from cnnviz.concepts.scores_to_loss import logits_of, loss_of, softmax_steps, step_against
 from cnnviz.resources import asset
 from harness.authority import keras, tf
+from harness.opened_models import colour
 
 MODELS = ("mnist_14k", "mnist_maxpool")
 IMAGES, LABELS = cnnviz.load_mnist()[1]
@@ -87,6 +88,23 @@ def test_pixels_stay_between_paper_and_ink():
     nothing = step_against(loss, 0.0)
     assert (nothing.change == 0).all()
     assert nothing.after.value == loss.value
+
+
+@pytest.mark.parametrize("mode", ["tf", "caffe", "torch", "none"])
+def test_a_step_keeps_a_picture_a_picture_in_every_scale(mode):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    loss = loss_of(colour().run(cnnviz.load_image(pixels, like=(16, 16, 3), preprocess=mode)), 2)
+    step = step_against(loss, 0.1)
+    low, high = (
+        cnnviz.load_image(np.full((16, 16, 3), end, np.uint8), (16, 16, 3), mode) for end in (0, 255)
+    )
+    # The ends are computed in float64, and the scale itself in float32.
+    room = 4 * np.finfo(np.float32).eps * np.abs([low, high]).max()
+    assert (step.after.image >= low - room).all()
+    assert (step.after.image <= high + room).all()
+    span = np.asarray(high, float) - low
+    assert np.abs(step.change / span).max() == pytest.approx(0.1, rel=1e-5)
+    assert step.expected < 0
 
 
 def test_what_has_no_softmax_is_refused():

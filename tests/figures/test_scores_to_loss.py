@@ -19,6 +19,20 @@ def test_columns_are_as_tall_as_their_numbers():
     assert "1: −2.00e−07" in tiny.alt
 
 
+def test_of_many_classes_the_largest_are_drawn_and_the_selected_one():
+    values = np.arange(1000.0) - 500
+    picture = figures.class_columns(
+        values, classes=[f"c{k}" for k in range(1000)], selected=500, title="logits"
+    )
+    assert len(picture["columns"]) == 20
+    assert picture.alt.startswith(
+        "Logits, the 20 largest of 1,000 by class: c0: −500"
+    ) or picture.alt.startswith("logits, the 20 largest of 1,000 by class: c0: −500")
+    assert "c500: 0" in picture.alt
+    assert "c999: +499" in picture.alt
+    assert "c900" not in picture.alt
+
+
 def test_the_curve_is_minus_log_p():
     picture = figures.cross_entropy_curve(0.25)
     p, loss = picture["curve"].get_data()
@@ -36,6 +50,16 @@ def test_pixels_and_gradient_are_drawn_as_they_are():
         assert_array_equal(picture[name].get_array(), values)
     assert picture["gradient"].norm.vmax == 12 == -picture["gradient"].norm.vmin
     assert "from −3.00 at row 0, column 0 to +12.0 at row 3, column 3" in picture.alt
+
+
+def test_a_picture_in_colour_is_drawn_in_its_colours():
+    image = np.random.default_rng(0).random((4, 5, 3))
+    picture = figures.pixel_gradient(image, image[..., 0] - 0.5, after=1 - image)
+    assert_array_equal(picture["image"].get_array()[..., :3], image)
+    assert_array_equal(picture["after"].get_array()[..., :3], 1 - image)
+    assert "of ink" not in picture.alt
+    with pytest.raises(ValueError, match=r"image must be \(H, W\) or \(H, W, 3\)"):
+        figures.pixel_gradient(image[..., :2], image[..., 0])
 
 
 def test_what_cannot_be_drawn_is_refused():

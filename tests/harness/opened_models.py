@@ -136,6 +136,33 @@ def segmentation() -> Network:
     return Network(layers, seed=0, name="segmentation")
 
 
+def bottleneck() -> Network:
+    """ResNet50 in small: its stem, one block with a shortcut, and a hundred classes."""
+    layers = _chain(
+        image(32, 32, 3),
+        ("ZeroPadding2D", "pad", {"padding": 3}),
+        ("Conv2D", "stem", {"filters": 6, "kernel_size": 7, "strides": 2}),
+        ("BatchNormalization", "stem_norm", {}),
+        ("Activation", "stem_relu", {"activation": "relu"}),
+        ("ZeroPadding2D", "pool_pad", {"padding": 1}),
+        ("MaxPooling2D", "pool", {"pool_size": 3, "strides": 2}),
+    )
+    layers = _add(layers, "Conv2D", "shortcut", "pool", filters=8, kernel_size=1)
+    layers = _add(layers, "BatchNormalization", "shortcut_norm")
+    reads = "pool"
+    for name, filters, size in (("narrow", 4, 1), ("middle", 4, 3), ("widen", 8, 1)):
+        layers = _add(layers, "Conv2D", name, reads, filters=filters, kernel_size=size, padding="same")
+        layers = _add(layers, "BatchNormalization", f"{name}_norm")
+        reads = f"{name}_norm"
+        if name != "widen":
+            layers = _add(layers, "Activation", f"{name}_relu", activation="relu")
+            reads = f"{name}_relu"
+    layers = _add(layers, "Add", "sum", "shortcut_norm", "widen_norm")
+    for kind, name, config in (("Activation", "out", {"activation": "relu"}), _MEAN, _dense(100, **_SOFTMAX)):
+        layers = _add(layers, kind, name, **config)
+    return Network(layers, seed=0, name="bottleneck")
+
+
 def nested() -> bytes:
     """A file, as the nesting is Keras's: a model within the model."""
     inner = functional(

@@ -18,6 +18,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from apps.conftest import PAGES, htmls, widget
+from cnnviz.stage import incoming
 from cnnviz.stage.incoming import DEEPEST, FORWARDED, MOST_FILES, from_this_machine, guard
 from harness.hostile import WORDS, markdown, marks
 
@@ -137,6 +138,35 @@ def test_a_session_keeps_few_files_the_last_ones():
     files.remove_session_files("one")
     (stat,) = next(iter(files.get_stats().values()))
     assert stat.byte_length == MOST_FILES * 1000
+
+
+def test_a_large_file_is_taken_of_a_session_that_may_open_a_network(monkeypatch):
+    guard()
+    files, asked = MemoryUploadedFileManager("/upload"), []
+
+    def may(session: str) -> bool:
+        asked.append(session)
+        return session == "one"
+
+    monkeypatch.setattr(incoming, "_may_upload", may)
+    monkeypatch.setattr(incoming, "MOST_BYTES", 1000)
+    for session in ("one", "other"):
+        for size in (1000, 1001):
+            files.add_file(session, UploadedFileRec(str(size), "x.keras", "", bytes(size)))
+    kept = {session: list(files.file_storage.get(session, ())) for session in ("one", "other")}
+    assert kept == {"one": ["1000", "1001"], "other": ["1000"]}
+    assert asked == ["one", "other"]
+
+
+def test_files_of_a_session_that_was_left_go(monkeypatch):
+    guard()
+    files, left = MemoryUploadedFileManager("/upload"), incoming.LeftFiles()
+    for session in ("one", "other"):
+        files.add_file(session, UploadedFileRec("7", "7.png", "", bytes(1000)))
+    left.look(files, lambda session: True)
+    monkeypatch.setattr(incoming, "LEFT", -1.0)
+    left.look(files, lambda session: session == "one")
+    assert list(files.file_storage) == ["one"]
 
 
 def test_a_message_that_asks_for_places_of_files_gets_few():

@@ -16,11 +16,13 @@ from PIL import Image
 import cnnviz
 from cnnviz import Layer, Network
 from cnnviz.commands import main
-from cnnviz.network import child_process
+from cnnviz.network import Gradient, child_process
+from cnnviz.network import run as run_module
 from cnnviz.network.examples import Examples
 from cnnviz.network.image_loading import load_images
 from cnnviz.network.opened_network import MEMORY_LIMIT, WORK_LIMIT, OpenedNetwork
 from cnnviz.stage.component import run_shown
+from cnnviz.stage.intervention import intervene
 from harness.generated_networks import image
 from harness.opened_models import any_size, colour, opened_file
 
@@ -57,6 +59,64 @@ def test_its_passes_are_computed_in_another_process(opened):
     opened.run(np.zeros((16, 16, 3), np.float32))
     assert opened.pid not in (None, os.getpid())
     assert pickle.loads(pickle.dumps(opened.network)).child is None
+
+
+def test_gradients_and_edited_runs_are_computed_in_the_other_process_too(file, monkeypatch):
+    net, x = cnnviz.load_model(file), np.random.default_rng(0).random((2, 16, 16, 3), np.float32)
+    changes = [
+        {"kind": "values", "stage": "image", "at": [0, 5], "values": [0.25, 0.75]},
+        {"kind": "weights", "array": "second/bias", "at": [0], "values": [0.5]},
+    ]
+    silenced = [{"kind": "channel", "stage": "second relu", "channel": 1}]
+    with OpenedNetwork(file) as opened:
+
+        def nothing(*_, **__):
+            raise AssertionError("computed in this process")
+
+        expected = intervene(net, x[0], changes)[0]
+        gradients = [
+            net.run(x).gradient("scores", 2),
+            expected.gradient("scores", 1, pre_activation=True),
+        ]
+        wanted = [
+            (each.wrt_input, each["pool"], each.pre_activation("second"), each.wrt_weights)
+            for each in gradients
+        ]
+        expected_without = intervene(net, x[0], silenced)[0].output
+        monkeypatch.setattr(run_module, "forward", nothing)
+        monkeypatch.setattr(Gradient, "_gathered", nothing)
+        run = opened.run(x)
+        base = opened.run(x[0])
+        edited = intervene(opened.network, x[0], changes, base)[0]
+        for name in expected:
+            np.testing.assert_array_equal(edited[name], expected[name])
+            np.testing.assert_array_equal(edited.pre_activation(name), expected.pre_activation(name))
+        without = intervene(opened.network, x[0], silenced, base)[0]
+        np.testing.assert_array_equal(without.output, expected_without)
+        assert without["first"] is base["first"]
+        for found, (to_input, to_pool, before, weights) in zip(
+            [run.gradient("scores", 2), edited.gradient("scores", 1, pre_activation=True)],
+            wanted,
+            strict=True,
+        ):
+            np.testing.assert_array_equal(found.wrt_input, to_input)
+            np.testing.assert_array_equal(found["pool"], to_pool)
+            np.testing.assert_array_equal(found.pre_activation("second"), before)
+            for name, array in found.of_weights(weights).items():
+                np.testing.assert_array_equal(array, weights[name])
+        opened.seconds = 1e-6
+        with pytest.raises(ValueError, match="one pass back took longer"):
+            run.gradient("scores", 0).wrt_input  # noqa: B018
+
+
+def test_what_a_gradient_or_an_edited_run_would_take_is_bounded_as_any_pass(file):
+    with OpenedNetwork(file) as opened:
+        run = opened.run(0)
+        opened.network.work_limit = 1000
+        with pytest.raises(ValueError, match="the gradients of one image of colour would take as long"):
+            run.gradient("scores", 0)
+        with pytest.raises(ValueError, match="computing one image of colour would take as long"):
+            intervene(opened.network, run["image"][0], [])
 
 
 def test_a_pass_that_takes_too_long_is_stopped_and_the_next_one_runs(file):
@@ -161,7 +221,7 @@ def test_an_answer_that_was_not_read_to_its_end_is_not_the_next_one_s(file, monk
         x, y = np.random.default_rng(0).random((2, 16, 16, 3), np.float32)
         expected = opened.run(y).output
         with monkeypatch.context() as patch:
-            patch.setattr(child_process._Patient, "array", _interrupted)
+            patch.setattr(child_process._Patient, "readinto", _interrupted)
             with pytest.raises(KeyboardInterrupt):
                 opened.run(x)
         np.testing.assert_array_equal(opened.run(y).output, expected)

@@ -1,4 +1,4 @@
-"""What a lesson needs, and that a network in colour has it for most of them."""
+"""What a lesson needs, and that networks of others have it for most of them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import cnnviz
 from cnnviz import Layer, Network
 from cnnviz.stage.guided_walk import told
 from cnnviz.teaching.course import walk_of
-from cnnviz.teaching.lesson_needs import DIGITS, NEEDS, PICTURES, lack_for, lack_of
+from cnnviz.teaching.lesson_needs import NEEDS, WALK_NEEDS, lack_for, lack_of, parts_of, passes
 from cnnviz.teaching.lessons import LESSONS
 from harness.generated_networks import image
-from harness.opened_models import KINDS, colour
+from harness.opened_models import KINDS, bottleneck, colour
 
-IN_GREY_ALONE = {"overview", "try_it", "three_by_three"}
-WITHOUT_SUBJECT = {"one_by_one", "batch_norm_and_dropout", "epochs"}
+IN_GREY_ALONE = {"overview", "try_it"}
+WITHOUT_SUBJECT = {"three_by_three", "one_by_one", "batch_norm_and_dropout", "epochs"}
 """Lessons whose walk a small colour network does not suit; of the last one there is none."""
 
 
@@ -34,11 +34,33 @@ def test_every_lesson_says_what_it_needs():
     assert set(lacks.values()) == {"", "the record that was kept of the bundled networks"}
 
 
-def test_what_is_measured_over_digits_is_not_measured_over_pictures():
-    net = cnnviz.load_model("mnist_14k")
-    lacking = {name for name in LESSONS if lack_of(name, net, digits=False) == PICTURES}
-    assert lacking == {name for name, needs in NEEDS.items() if DIGITS in needs}
-    assert "pooling" not in lacking
+def lessons_on(net) -> set[str]:
+    """Those whose whole page shows the network."""
+    return {name for name in LESSONS if not lack_of(name, net)}
+
+
+def test_ten_lessons_run_on_a_small_colour_network_and_six_on_a_residual_one_of_many_classes():
+    assert len(lessons_on(colour())) >= 10
+    assert len(lessons_on(bottleneck())) >= 6
+
+
+def test_whatever_a_walk_needs_has_its_words():
+    walks = [walk for lesson in LESSONS.values() if (walk := walk_of(lesson))]
+    assert {part for walk in walks for part in parts_of(walk)} == WALK_NEEDS.keys()
+
+
+def test_the_words_of_every_lack_say_what_is_missing_and_not_what_the_lesson_is_called():
+    titles = {lesson.title.lower() for lesson in LESSONS.values()}
+    for kind in KINDS:
+        if isinstance(net := kind(), cnnviz.Network):
+            lacks = {lack_of(name, net) for name in LESSONS}
+            assert not titles & {lack.lower() for lack in lacks}
+            assert not [lack for lack in lacks if "is about" in lack]
+
+
+def test_a_page_waits_for_as_many_passes_as_are_quick():
+    assert passes(colour(), 20) == 20
+    assert passes(colour(), 20, work=1) == 1
 
 
 def test_a_colour_network_has_what_nine_walks_are_about(run):

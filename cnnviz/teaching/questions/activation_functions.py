@@ -69,7 +69,7 @@ def applied_twice(name: str, function: Activation, values: Any) -> Question:
     ]
     return question(
         f"Behind the {function} of {name} stands another {function}, with no layer between. How many of "
-        "the outputs does the second one change, on this digit?",
+        "the outputs does the second one change, on this image?",
         of(changed, why),
         # What is nearly right, since a few numbers are too small to change, is not asked for.
         [
@@ -94,12 +94,12 @@ def one_convolution(net: Network, name: str) -> Question:
     net
         A chain of layers.
     name
-        A convolution; if it is the last, the one before it is taken with it.
+        A layer: the last convolution up to it is meant; if that is the network's last, the one before it.
 
     Raises
     ------
     ValueError
-        if the network has no second convolution.
+        if the network has no second convolution, or it does not read the first.
 
     Examples
     --------
@@ -111,12 +111,15 @@ def one_convolution(net: Network, name: str) -> Question:
     if len(convolutions) < 2:
         raise ValueError(f"net must have two convolutions, {net.name} has {len(convolutions)}")
     places = [layer.name for layer in convolutions]
-    place = min(places.index(net[name].name), len(places) - 2)
+    names = [layer.name for layer in net.layers]
+    upto = [each for each in places if names.index(each) <= names.index(net[name].name)]
+    place = max(min(len(upto) - 1, len(places) - 2), 0)
     first, second = convolutions[place : place + 2]
     fields = receptive_field(net, wrt=first.inputs[0])
+    if second.name not in fields or second.name not in receptive_field(net, wrt=first.name):
+        raise ValueError(f"{second.name} must read what {first.name} gives")
     seen, apart = fields[second.name].size, int(fields[second.inputs[0]].stride[0] or 1)
     one, two = (layer.config["kernel_size"] for layer in (first, second))
-    names = [layer.name for layer in net.layers]
     between = net.layers[names.index(first.name) : names.index(second.name)]
     pools = [layer.name for layer in between if layer.is_pool]
 

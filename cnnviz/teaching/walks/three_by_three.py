@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.teaching.walks.subjects import PIXELS, READS_AN_IMAGE
+from cnnviz.teaching.walks.subjects import PIXELS, READS_PIXELS
 
 _FIRST, _SECOND = "stage('conv', 1)", "stage('conv', 2)"
 _CHAINED = (
@@ -17,7 +17,7 @@ _CHAINED = (
 THREE_BY_THREE: dict[str, Any] = {
     "name": "three-by-three",
     "title": "3 × 3",
-    "needs": f"{READS_AN_IMAGE} and {_CHAINED}",
+    "needs": f"{READS_PIXELS} and {_CHAINED}",
     "names": {
         **PIXELS,
         "second": _SECOND,
@@ -33,7 +33,7 @@ THREE_BY_THREE: dict[str, Any] = {
             "title": "Two small ones see as much as a large one",
             "say": [
                 "This number of {second} reads 3 × 3 cells, and each of those read 3 × 3 pixels: together "
-                "5 × 5 pixels, marked on the digit.",
+                "5 × 5 pixels, marked on the image.",
                 "So a second 3 × 3 sees as far as a 5 × 5 kernel would.",
             ],
             "state": {"path": "{spot}"},

@@ -1,0 +1,62 @@
+"""What two processes send each other: a line of JSON, and arrays behind it.
+
+The line says of each array its names, dtype and shape; their bytes follow one after the other. No message is
+ever more than numbers and words: nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Message:
+    """Its kind, what it says, and the arrays that it brings; one that has several names is sent once.
+
+    >>> import io
+    >>> stream = io.BytesIO()
+    >>> Message("picture", {"step": 3}, {"conv2d/bias": np.zeros(2, np.float32)}).write(stream)
+    >>> _ = stream.seek(0)
+    >>> Message.read(stream).arrays
+    {'conv2d/bias': array([0., 0.], dtype=float32)}
+    """
+
+    kind: str
+    said: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def write(self, stream: BinaryIO) -> None:
+        """Send it; a message without arrays in one piece."""
+        names: dict[int, list[str]] = {}
+        for name, array in self.arrays.items():
+            names.setdefault(id(array), []).append(name)
+        sent = [(each, np.ascontiguousarray(self.arrays[each[0]])) for each in names.values()]
+        places = [(each, array.dtype.str, array.shape) for each, array in sent]
+        stream.write(json.dumps([self.kind, self.said, places]).encode() + b"\n")
+        for _, array in sent:
+            stream.write(array.reshape(-1).view(np.uint8).data)
+        stream.flush()
+
+    @classmethod
+    def read(cls, stream: BinaryIO) -> Message | None:
+        """The next one; None at the stream's end, wherever that comes."""
+        line = stream.readline()
+        if not line.endswith(b"\n"):
+            return None
+        kind, said, places = json.loads(line)
+        arrays = {}
+        for names, dtype, shape in places:
+            array = np.empty(shape, dtype)
+            room, done = array.reshape(-1).view(np.uint8).data, 0
+            while done < len(room):
+                some = stream.readinto(room[done:])  # type: ignore[attr-defined]
+                if not some:
+                    return None
+                done += some
+            arrays.update(dict.fromkeys(names, array))
+        return cls(kind, said, arrays)
