@@ -37,22 +37,27 @@ def script(entry: str) -> str:
 def component(name: str) -> dict[str, Any]:
     """The HTML, CSS and JavaScript of a component in components/, as Streamlit takes them.
 
-    Its module exports `show`, which Streamlit calls.
+    Its module exports `show`, which Streamlit calls; its style sheet, if it has one, follows base.css.
 
     >>> sorted(component("table"))
     ['css', 'html', 'js']
     """
-    parts = {ending: HERE / "components" / f"{name}.{ending}" for ending in ("html", "css")}
-    code = f"{_joined(HERE / 'components' / f'{name}.js')}\nexport default {name}_module.show;\n"
-    return {"js": code} | {
-        ending: path.read_text(encoding="utf-8") if path.exists() else None for ending, path in parts.items()
-    }
+    folder = HERE / "components"
+    own = {ending: folder / f"{name}.{ending}" for ending in ("html", "css")}
+    parts = {ending: _text(path) if path.exists() else None for ending, path in own.items()}
+    if parts["css"] is not None:
+        parts["css"] = _text(folder / "base.css") + parts["css"]
+    return {"js": f"{_joined(folder / f'{name}.js')}\nexport default {name}_module.show;\n", **parts}
 
 
 @lru_cache
 def style() -> str:
     """The view's style sheet."""
-    return (HERE / "view.css").read_text(encoding="utf-8")
+    return _text(HERE / "view.css")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def imports_of(path: Path) -> list[Path]:
@@ -91,7 +96,7 @@ _COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/[ \t]*)\n", re.M
 
 def _source(path: Path) -> str:
     """A module as it is sent: its comments are for who reads the sources, and a third of it."""
-    return _COMMENT.sub("", path.read_text(encoding="utf-8"))
+    return _COMMENT.sub("", _text(path))
 
 
 def _called_once(path: Path) -> str:

@@ -26,7 +26,7 @@ from cnnviz.network import Network, Run
 from cnnviz.stage.answers import RUNS, answer_numbers
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.guided_walk import Walk
-from cnnviz.stage.plan import StagePlan, layers_until, plan_of, shapes_of
+from cnnviz.stage.plan import StagePlan, layers_until, plan_for
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.stage_state import entry_of, entry_text
 from cnnviz.stage.tensorflow_values import COMPARISONS
@@ -144,7 +144,7 @@ def live_view(
     about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code, "classes": classes}
     part: dict[str, Any] = {"layers": shown, "pinned": pinned, "play": play}
     code_and_plan, view = components()
-    plan = plan_of(net, shapes_of(net, image), shown)
+    plan = plan_for(net, image, shown)
     arrays = plan.part.header["weights"]
     asked_for = entry_of("changes", changes)
     fitting = [each for each in asked_for if each.get("array") in arrays]
@@ -228,7 +228,7 @@ def answer(
     # In every answer, or the browser would take it as a request to open nothing.
     about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
     about |= {"pinned": pinned, "play": play, "classes": classes}
-    plan = plan_of(net, shapes_of(net, image), layers)
+    plan = plan_for(net, image, layers)
     if run is None:
         run = _run_of(plan, net, image)
     scene = whole = _scene(run, plan, about)
@@ -247,7 +247,7 @@ def answer(
 
 def run_shown(net: Network, image: Any) -> Run:
     """The run that a view of an image shows, one for it and for all else that is about it."""
-    return _run_of(plan_of(net, shapes_of(net, image), None), net, image)
+    return _run_of(plan_for(net, image), net, image)
 
 
 def _run_of(plan: StagePlan, net: Network, image: Any) -> Run:

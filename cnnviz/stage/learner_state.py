@@ -150,7 +150,7 @@ def _shape(scene: Scene, stage: Stage) -> tuple[int, ...]:
 
 
 def _network(scene: Scene) -> Network:
-    network = scene.plan.network
+    network = scene.network
     assert isinstance(network, Network)
     return network
 

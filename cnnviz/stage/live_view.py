@@ -185,7 +185,7 @@ class LiveView:
 
     def __repr__(self) -> str:
         count = len(self.scene.items)
-        return one_line(f"<LiveView of {self.scene.plan.network.name}: {count} image{'s' * (count != 1)}>")
+        return one_line(f"<LiveView of {self.scene.network.name}: {count} image{'s' * (count != 1)}>")
 
     def __bytes__(self) -> bytes:
         """The scene as it is sent: it opens in the state that the view is in."""

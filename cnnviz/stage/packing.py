@@ -79,7 +79,7 @@ def packed(
 
 
 def _known(scene: Scene, name: str, names: list[str]) -> str:
-    net = scene.plan.network
+    net = scene.network
     if name not in net or net[name].name not in names:
         raise ValueError(
             f"layers must be names of layers that are shown ({', '.join(names[:20])}), got {name!r}"

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -42,7 +42,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 class StagePlan:
     """A network, or the part of it that is looked at, ready to be sent."""
 
-    network: LayerGraph
+    owner: ref[LayerGraph] = field(repr=False)
+    """Its network, which it does not keep: the network keeps it (`plan_of`)."""
     taken: Taken = field(repr=False)
     part: Part = field(repr=False)
     shown: tuple[str, ...] | None = None
@@ -70,7 +71,6 @@ _PLANS: WeakKeyDictionary[LayerGraph, dict[Any, StagePlan]] = WeakKeyDictionary(
 _MOST = 8
 """Plans that are kept of one network."""
 
-
 SENT_WHOLE = 14 * 10**6
 """Bytes of weights and of one image's numbers that are sent at once: more is sent as it is asked for."""
 SMALL = 2**14
@@ -94,6 +94,11 @@ def plan_of(
             plans.pop(next(iter(plans)))
         plans[key] = _make(net, shapes, shown, far)
     return plans[key]
+
+
+def plan_for(net: Network, image: Any, layers: Iterable[str] | None = None) -> StagePlan:
+    """The plan of a network, or of a part, on an image, which is only looked at where sizes are unknown."""
+    return plan_of(net, shapes_of(net, image), layers)
 
 
 def sent_bytes(taken: Taken) -> int:
@@ -159,7 +164,7 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None, far: b
     for name in apart:
         digest.update(np.ascontiguousarray(taken.arrays[name]).data)
     part.header["key"] = digest.hexdigest()
-    return StagePlan(net, taken, part, shown, far)
+    return StagePlan(ref(net), taken, part, shown, far)
 
 
 def _names(net: LayerGraph, shown: Sequence[str] | None) -> list[str] | None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.images.class_names import class_names
-from cnnviz.network import Run
+from cnnviz.network import LayerGraph, Run
 from cnnviz.network.colour_planes import picture_of, planes_of_all
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
@@ -35,6 +35,7 @@ class Scene:
     Made by `build_scene`; `bytes(scene)` is what scene.js reads.
     """
 
+    network: LayerGraph
     plan: StagePlan
     numbers: Part = field(repr=False)
     values: list[Values] = field(default_factory=list, repr=False)
@@ -86,7 +87,7 @@ class Scene:
             Send the inputs alone: the browser computes the rest, where it knows all operations.
         """
         computed = computed and (self.plan.far or self.plan.computable)
-        _check_images(self.plan, len(self.items) + 1)
+        _check_images(self.network, self.plan, len(self.items) + 1)
         header = self.numbers.header
         tensors: dict[str, list[Any]] = {}
         values = {}
@@ -115,13 +116,13 @@ class Scene:
         """One whose host, start and numbers can be added to."""
         header = self.numbers.header
         own = {**header, "host": dict(self.host), "start": dict(header["start"])}
-        return Scene(self.plan, self.numbers.copy(own), self.values)
+        return Scene(self.network, self.plan, self.numbers.copy(own), self.values)
 
     def without_numbers(self) -> Scene:
         """What goes to a browser that has these numbers, by their key: the same, but for the numbers."""
         items = [{**item, "tensors": {}} for item in self.items]
         header = {**self.numbers.header, "base": self.key, "items": items, "arrays": {}, "host": {}}
-        return Scene(self.plan, Part(header), self.values)
+        return Scene(self.network, self.plan, Part(header), self.values)
 
     def change_weights(self, taken: Taken) -> None:
         """Take in the weights of a network with the same layers, where they are not the plan's."""
@@ -215,7 +216,7 @@ def build_scene(
     plan = plan or plan_of(net, shapes, layers, far)
     if not plan.far:
         check_layers(net, shapes, layers)
-    _check_images(plan, count if index is None else 1)
+    _check_images(net, plan, count if index is None else 1)
     last = plan.taken.stages[-1]
     names = [str(i) for i in range(int(np.prod(last.shape)))]
     if classes is not None and last.layer.name in map(net.resolve, net.outputs):
@@ -223,8 +224,8 @@ def build_scene(
     start = {"path": [_cell_of(plan, shapes, pinned)] if pinned else [], "play": play}
     header: dict[str, Any] = {"plan": plan.key, "key": "", "base": None, "classes": names}
     header |= _colours(plan, run, index)
-    scene = Scene(plan, Part(header | {"items": [], "arrays": {}, "host": {}, "start": start}))
-    if net is not plan.network:
+    scene = Scene(net, plan, Part(header | {"items": [], "arrays": {}, "host": {}, "start": start}))
+    if plan.owner() is not net:
         scene.change_weights(take_apart(net, shapes))
     chosen = range(count) if index is None else [index]
     for i in chosen:
@@ -242,7 +243,7 @@ def build_scene(
     return scene
 
 
-def _check_images(plan: StagePlan, images: int) -> None:
+def _check_images(net: LayerGraph, plan: StagePlan, images: int) -> None:
     """ValueError where the numbers of so many images would be too many."""
     sizes: dict[str, int] = {}
     # Of a large network's stages one after the other is looked through, for its channels' extents.
@@ -250,7 +251,7 @@ def _check_images(plan: StagePlan, images: int) -> None:
     for stage in plan.taken.stages:
         if is_small(stage) or stage is largest if plan.far else not stage.exact:
             sizes[stage.layer.name] = sizes.get(stage.layer.name, 0) + prod(stage.shape)
-    check_size(plan.network, sizes, images)
+    check_size(net, sizes, images)
 
 
 def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:

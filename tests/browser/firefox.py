@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from browser.driven_page import DrivenPage, answer
+
 FIREFOX = Path("/usr/bin/firefox-esr")
 
 
-class FirefoxPage:
-    """One page: `run` a function in it, press and move, look."""
+class FirefoxPage(DrivenPage):
+    """One page, whose errors are kept."""
 
     def __init__(self, socket: Any) -> None:
         self._socket, self._numbers = socket, itertools.count()
@@ -46,11 +48,9 @@ class FirefoxPage:
         self.ask("browsingContext.navigate", context=self._context, url=url, wait="complete")
 
     def run(self, function: str, given: Any = None) -> Any:
-        """What a function of the page gives, as JSON has it; a promise is waited for."""
-        body = f"(async () => JSON.stringify(await ({function})({json.dumps(given)}) ?? null))()"
         said = self.ask(
             "script.evaluate",
-            expression=body,
+            expression=answer(function, json.dumps(given)),
             target={"context": self._context},
             awaitPromise=True,
         )
@@ -58,39 +58,8 @@ class FirefoxPage:
             raise RuntimeError(said["exceptionDetails"]["text"])
         return json.loads(said["result"]["value"])
 
-    def until(self, function: str, given: Any = None) -> None:
-        """A function of the page says yes, within 30 seconds."""
-        wait = """async (given) => {
-          for (let n = 0; n < 600; n++) {
-            if (await (%s)(given)) return true;
-            await new Promise((resolve) => setTimeout(resolve, 50));
-          }
-          return false;
-        }"""
-        assert self.run(wait % function, given), f"never: {function}"
-
-    def drag(self, *places: tuple[float, float]) -> None:
-        """Press at the first place, move over the others, let go; a click if there is but one."""
-        moves = [{"type": "pointerMove", "x": round(x), "y": round(y)} for x, y in places]
-        actions = [
-            moves[0],
-            {"type": "pointerDown", "button": 0},
-            *moves[1:],
-            {"type": "pointerUp", "button": 0},
-        ]
-        self.ask(
-            "input.performActions",
-            context=self._context,
-            actions=[{"type": "pointer", "id": "mouse", "actions": actions}],
-        )
-
-    def press(self, key: str) -> None:
-        keys = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]
-        self.ask(
-            "input.performActions",
-            context=self._context,
-            actions=[{"type": "key", "id": "keys", "actions": keys}],
-        )
+    def act(self, actions: list[dict[str, Any]]) -> None:
+        self.ask("input.performActions", context=self._context, actions=actions)
 
     def screenshot(self, path: Path) -> None:
         said = self.ask("browsingContext.captureScreenshot", context=self._context)

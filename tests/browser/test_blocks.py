@@ -10,6 +10,7 @@ from hypothesis import settings
 
 import cnnviz
 from browser.axe import violations
+from browser.conftest import streamlit_page
 from browser.stage_page import expect_zoom, link, of_view, show, unseen, until
 from browser.waiting import expect
 from cnnviz import Network
@@ -22,8 +23,8 @@ from harness.networks import conv, image, layer, normal
 THOROUGH = settings.get_current_profile_name() == "thorough"
 COLUMNS = "({ network }) => network.columns.map(({ shown, block, slim }) => [shown, block?.name ?? '', slim])"
 OPEN = "(view) => view.open"
-INKLESS = """(view, s) => {
-  view.zoomTo("layer", s);
+IDLE = "({ asking }) => !asking || (!asking.waiting && !asking.next && !asking.wanted.size)"
+INKLESS = """(view) => {
   const { maps } = view.level;
   const pen = maps.base.getContext("2d");
   const ratio = maps.ratio;
@@ -80,7 +81,7 @@ def residual_file(tmp_path_factory):
     )
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080), (1004, 540)])
 def test_a_large_network_stands_on_one_screen_closed_and_open(open_page, residual_file, width, height):
     page = open_page(residual_file.as_uri(), width=width, height=height)
     names = of_view(page, "({ scene }) => scene.blocks.map(({ name }) => name)")
@@ -188,8 +189,8 @@ def test_two_outputs_have_two_sets_of_bars_and_two_inputs_two_rows(open_page, tm
         )
 
 
-def large_scene(application: str, folder: Path, **options) -> bytes:
-    """A network of keras.applications, alive: with means and scales so that numbers neither die nor grow."""
+def living_model(application: str, folder: Path, **options) -> tuple[Path, np.ndarray]:
+    """A network of keras.applications, alive: its numbers neither die nor grow; and an image for it."""
     keras.utils.set_random_seed(3)
     model = getattr(keras.applications, application)(weights=None, **options)
     rng = np.random.default_rng(3)
@@ -199,23 +200,39 @@ def large_scene(application: str, folder: Path, **options) -> bytes:
                 weight.assign(rng.normal(0, 0.2, weight.shape))
             else:
                 weight.assign(rng.uniform(0.6, 1.4, weight.shape))
-    net = cnnviz.load_model(write(model, folder / "model.keras"))
-    height, width, channels = net.input_shape
+    _, height, width, channels = model.input_shape
     rows, cols = np.mgrid[:height, :width] / height
     waves = [np.sin(9 * cols + 3 * c) * np.cos(7 * rows - c) for c in range(channels)]
     pixels = np.stack(waves, -1) * 127 + 128
-    return bytes(build_scene(net.run(pixels[np.newaxis].astype(np.float32))))
+    return write(model, folder / "model.keras"), pixels.astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    ("application", "options", "every"),
-    [
-        ("MobileNetV2", {"input_shape": (96, 96, 3), "alpha": 0.35}, 16),
-        *([("ResNet50", {}, 1), ("EfficientNetB0", {}, 1)] if THOROUGH else []),
-    ],
-)
-def test_no_map_that_is_shown_is_blank(chromium, open_page, tmp_path, application, options, every):
-    scene = large_scene(application, tmp_path, **options)
+def walk_all_layers(page, every: int = 1) -> None:
+    """Every so many stages, large: all maps on the screen have ink; and outer blocks open on one screen."""
+    until(page, IDLE)
+    assert unseen(page) == []
+    count = of_view(page, "({ scene }) => scene.stages.length")
+    seen, blank = 0, {}
+    for s in range(0, count, every):
+        of_view(page, "(view, s) => view.zoomTo('layer', s)", s)
+        until(page, IDLE)
+        maps, found = of_view(page, INKLESS)
+        seen += maps
+        if found:
+            blank[s] = found
+    assert blank == {}
+    assert seen > count / every
+    names = of_view(page, "({ scene }) => scene.blocks.map(({ name }) => name)")
+    outer = of_view(
+        page, "({ scene }) => scene.blocks.filter(({ within }) => within === null).map(({ name }) => name)"
+    )
+    assert outer == [name for name in names if name in outer]
+    assert unseen(page, [{"open": [name]} for name in outer]) == []
+
+
+def test_no_map_that_is_shown_is_blank(chromium, open_page, tmp_path):
+    path, pixels = living_model("MobileNetV2", tmp_path, input_shape=(96, 96, 3), alpha=0.35)
+    scene = bytes(build_scene(cnnviz.load_model(path).run(pixels)))
     code = script("standalone").replace("</script", "<\\/script")
     start = """async () => {
       const root = document.querySelector(".cv");
@@ -226,7 +243,6 @@ def test_no_map_that_is_shown_is_blank(chromium, open_page, tmp_path, applicatio
     body = f'<div class="cv"></div><script>{code}\nwindow.start = {start};</script>'
     html = f'<!doctype html><html lang="en">{head}{body}'
     page = open_page("about:blank", height=720)
-    page.set_default_timeout(600_000)
     page.route(
         "**/*",
         lambda route: route.fulfill(
@@ -235,17 +251,28 @@ def test_no_map_that_is_shown_is_blank(chromium, open_page, tmp_path, applicatio
     )
     page.goto("http://stage.test/")
     page.evaluate("start()")
-    assert unseen(page) == []
-    count = of_view(page, "({ scene }) => scene.stages.length")
-    seen = 0
-    for s in range(0, count, every):
-        maps, blank = of_view(page, INKLESS, s)
-        seen += maps
-        assert blank == [], s
-    assert seen > count / every
-    names = of_view(page, "({ scene }) => scene.blocks.map(({ name }) => name)")
-    outer = of_view(
-        page, "({ scene }) => scene.blocks.filter(({ within }) => within === null).map(({ name }) => name)"
-    )
-    assert outer == [name for name in names if name in outer]
-    assert unseen(page, [{"open": [name]} for name in outer]) == []
+    walk_all_layers(page, every=16)
+
+
+PAGE = """
+import numpy as np, streamlit as st, cnnviz
+from cnnviz.stage.component import live_view
+net = st.cache_resource(cnnviz.load_model)({path!r})
+st.set_page_config(layout="wide")
+live_view(net, np.load({pixels!r}), title="waves")
+"""
+
+
+@pytest.mark.skipif(not THOROUGH, reason="some minutes for each network")
+@pytest.mark.parametrize("application", ["ResNet50", "EfficientNetB0"])
+def test_every_layer_of_a_large_network_shows_its_maps(open_page, tmp_path, application):
+    """At its own size, its maps asked for as they are shown."""
+    path, pixels = living_model(application, tmp_path)
+    np.save(tmp_path / "pixels.npy", pixels)
+    page_script = tmp_path / "page.py"
+    page_script.write_text(PAGE.format(path=str(path), pixels=str(tmp_path / "pixels.npy")))
+    with streamlit_page(page_script, tmp_path) as url:
+        page = open_page(url, height=900, reduced_motion="reduce")
+        page.set_default_timeout(120_000)
+        page.wait_for_selector(".cv-col")
+        walk_all_layers(page)

@@ -101,6 +101,19 @@ def test_a_layer_that_is_looked_at_comes_page_by_page(shown, stage, run):
     assert activity[seen].min() >= np.delete(activity, seen).max()
 
 
+def test_the_largest_cell_of_a_map_that_is_not_here_is_a_few_keys_away(shown, stage, run):
+    assert stage("conv_3 relu")
+    number = of_view(shown, "({ scene }) => [...new Set(scene.stages.map((s) => s.layer))].indexOf('conv_3')")
+    for key in ("g", *str(number), "Enter", "4", "1", "0", "l"):
+        shown.keyboard.press(key)
+    row, col = np.unravel_index(run["conv_3"][0, ..., 410].argmax(), run["conv_3"].shape[1:3])
+    until(
+        shown,
+        "({ hover }, at) => hover && `${[hover.row, hover.col, hover.channel]}` === `${at}`",
+        [int(row), int(col), 410],
+    )
+
+
 def test_a_receipt_asks_for_its_patch_and_its_kernel(shown, stage, run):
     s = stage("conv_3 relu")
     of_view(shown, "(view, s) => view.pin({ stage: s, row: 4, col: 5, channel: 409 })", s)

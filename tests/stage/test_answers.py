@@ -13,7 +13,7 @@ from cnnviz.stage.intervention import intervene
 from cnnviz.stage.live_view import LiveView, view
 from cnnviz.stage.packing import packed
 from cnnviz.stage.parts import Part
-from cnnviz.stage.plan import SENT_WHOLE, SMALL, plan_of, sent_bytes, shapes_of
+from cnnviz.stage.plan import SENT_WHOLE, SMALL, plan_for, sent_bytes, shapes_of
 from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
 from harness.opened_models import any_size
@@ -171,7 +171,7 @@ def test_extents_leave_out_what_is_no_finite_number():
 
 
 def test_a_small_network_is_sent_whole(net, digit):
-    plan = plan_of(net, shapes_of(net, digit))
+    plan = plan_for(net, digit)
     assert sent_bytes(plan.taken) < SENT_WHOLE
     assert not plan.far
     assert all(place[0] is not None for place in plan.part.header["arrays"].values())

@@ -198,10 +198,8 @@ def whole_faults(asked: Asked, answer: Any) -> Iterator[str]:
                 kind = stage.part == "before"
                 exact = wide.pre_activation(stage.layer.name) if kind else wide[stage.layer.name]
                 bound = (before if kind else outputs)[stage.layer.name]
-                # A number that NaN has run into on the way has no bound.
-                off = apart(decoded(text), exact, bound) & ~np.isnan(
-                    np.broadcast_to(bound, exact.shape).ravel()
-                )
+                # Behind a slope that is NaN no bound is known; what comes back is NaN or 0 there, in both.
+                off = apart(decoded(text), exact, np.nan_to_num(bound, posinf=np.inf))
                 if off.any():
                     yield f"{what} has another gradient: {off.sum()} of {off.size} numbers"
         if bool(found["opaque"]) != bool(blind):

@@ -36,6 +36,13 @@ def test_a_component_is_a_module_that_streamlit_can_call(name):
     assert re.search(r"^return { .*\bshow\b.* };$", code, re.MULTILINE)
 
 
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_what_all_components_look_like_is_said_once(name):
+    css = bundle.component(name)["css"] or ":host {"
+    assert css.count(":host {") == 1
+    assert css.count("--muted:") <= 1 >= css.count("font-family: var(--st-font)")
+
+
 def test_a_circle_and_a_name_used_twice_are_refused(tmp_path, monkeypatch):
     (tmp_path / "js" / "inner").mkdir(parents=True)
     for name, source in {

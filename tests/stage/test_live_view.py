@@ -87,7 +87,7 @@ def test_classes_are_called_by_their_names(net, tmp_path):
 
 def test_a_float64_network_is_shown_in_float32(net):
     view = cnnviz.view(net.astype(np.float64), np.zeros((28, 28)))
-    assert view.scene.plan.network.dtype == np.float32
+    assert view.scene.network.dtype == np.float32
 
 
 def test_markup_in_a_title_stays_text(net, tmp_path):

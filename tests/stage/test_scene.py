@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import struct
+import weakref
 from typing import Any
 
 import numpy as np
@@ -362,3 +364,14 @@ def test_layers_that_work_cell_by_cell_see_what_their_input_sees(digit_run):
                     np.testing.assert_array_equal(
                         read(place).reshape(*place[3:], 2), _drawn(*ends, net[name].output_shape)
                     )
+
+
+def test_what_is_kept_of_a_network_goes_with_it():
+    """A server shows one network after the other, some of hundreds of megabytes."""
+    net = Network([image(6, 6, 1), conv("conv", "image", 1, 2)])
+    plan = build_scene(net.run(normal(1, 6, 6, 1))).plan
+    there = weakref.ref(net)
+    del net
+    gc.collect()
+    assert there() is None
+    assert plan.owner() is None

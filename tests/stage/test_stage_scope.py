@@ -290,7 +290,8 @@ def test_activity_is_the_same_in_python_and_in_the_page():
     maps[..., 2] = 0
     maps[..., 4] = -maps[..., 3]
     maps[1, 1, 7] = np.nan
-    program = "({ channels }, numbers) => [...channels.activityOf(9, numbers.map(Number))].map(String)"
+    program = """({ channels }, numbers) =>
+      channels.activityOf({ index: 0, shape: [4, 3, 9] }, [Float32Array.from(numbers, Number)]).map(String)"""
     numbers = [str(float(x)).replace("nan", "NaN") for x in maps.ravel()]
     found = [float(x.replace("Infinity", "inf")) for x in ask_node(program, numbers, "channels")]
     assert found == activity_of(maps).tolist()

@@ -108,6 +108,23 @@ export function boxOfAll(rows, cols, holds) {
 }
 
 /**
+ * The smallest box around two; none is around nothing.
+ *
+ * @param {Box | null} a
+ * @param {Box | null} b
+ * @returns {Box | null}
+ */
+export function boxAround(a, b) {
+  if (!a || !b) return a ?? b;
+  return {
+    top: Math.min(a.top, b.top),
+    bottom: Math.max(a.bottom, b.bottom),
+    left: Math.min(a.left, b.left),
+    right: Math.max(a.right, b.right),
+  };
+}
+
+/**
  * The whole numbers from 0 to below `count`.
  *
  * @param {number} count

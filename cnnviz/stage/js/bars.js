@@ -10,8 +10,11 @@ import { isProbability, isVector } from "./scene.js";
 /** @import { View } from "./view.js" */
 
 const MOST = 20;
-/** Of more classes only the likeliest have bars. */
+/** Of more classes, or where there is no room, only the likeliest have bars: so many, and so few. */
 const LIKELIEST = 10;
+const FEWEST = 3;
+/** The height of what is said of the others, as a share of the letters. */
+const OTHERS = 3.6;
 
 export class Bars {
   /**
@@ -48,9 +51,14 @@ export class Bars {
     const { scene } = this.view;
     this.stage = stage;
     this.group = group;
-    this.ranked = stage.shape[2] > MOST;
-    this.named = this.ranked || range(stage.shape[2]).some((k) => scene.className(stage, k).length > 2);
-    this.count = this.ranked ? LIKELIEST : stage.shape[2];
+    const classes = stage.shape[2];
+    this.named = classes > MOST || range(classes).some((k) => scene.className(stage, k).length > 2);
+    /** As many rows as there may be, and as there are. */
+    this.count = this.most = classes > MOST ? LIKELIEST : classes;
+  }
+
+  get ranked() {
+    return this.count < this.stage.shape[2];
   }
 
   /** @param {number} type the smallest letters' size */
@@ -58,9 +66,9 @@ export class Bars {
     return Math.round((this.named ? 13 : 11.5) * type);
   }
 
-  /** The least height. @param {number} type */
-  least(type) {
-    return Math.ceil(this.count * this.row(type) + 4 + (this.ranked ? 2 * type : 0));
+  /** The least height of so many rows. @param {number} type */
+  least(type, count = this.most) {
+    return Math.ceil(count * this.row(type) + 4 + (count < this.stage.shape[2] ? OTHERS * type : 0));
   }
 
   /** @param {number} type */
@@ -74,8 +82,11 @@ export class Bars {
    * @param {number} type
    */
   place({ x, y }, height, type) {
-    const { element, view, ranked } = this;
-    const row = Math.min(2.2 * type * (this.named ? 1.4 : 1), Math.max(this.row(type), (height - (ranked ? 2 * type : 0)) / this.count));
+    const { element, view } = this;
+    this.count = this.most;
+    while (this.count > FEWEST && this.least(type, this.count) > height + 4) this.count--;
+    const { ranked } = this;
+    const row = Math.min(2.2 * type * (this.named ? 1.4 : 1), Math.max(this.row(type), (height - (ranked ? OTHERS * type : 0)) / this.count));
     this.height = row * this.count;
     this.top = y;
     Object.assign(element.style, { left: `${x}px`, top: `${y}px`, width: `${this.width(type)}px` });
@@ -92,7 +103,7 @@ export class Bars {
   draw() {
     const { view, stage, ranked } = this;
     const values = view.values[stage.index];
-    const order = ranked ? largestFirst(values, LIKELIEST) : range(values.length);
+    const order = ranked ? largestFirst(values, this.count) : range(values.length);
     const scale = view.scales.of(stage.index, 0, "layer");
     const chances = isProbability(stage);
     const best = largestAt(values);

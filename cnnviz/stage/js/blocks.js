@@ -62,7 +62,7 @@ const known = new WeakMap();
  * @param {number} s
  * @returns {Block[]}
  */
-function blocksAround(scene, s) {
+export function blocksAround(scene, s) {
   const { blocks } = scene;
   let around = known.get(blocks);
   if (!around) {

@@ -2,7 +2,7 @@
 
 import { clip, largestFirst, range } from "./arrays.js";
 import { pageWords } from "./channels.js";
-import { closest, offer } from "./dom.js";
+import { closest, focusIn, offer } from "./dom.js";
 import { channelName, escapeHtml, plural } from "./words.js";
 import { number } from "./numbers.js";
 import { softmaxTable } from "./receipt_steps.js";
@@ -134,8 +134,8 @@ export class CellView {
 
   go(first) {
     const { view } = this;
-    const focused = /** @type {any} */ (this.element.getRootNode()).activeElement;
-    const label = this.element.contains(focused) && focused.getAttribute("aria-label");
+    const focused = focusIn(this.element);
+    const label = this.element.contains(focused) && focused?.getAttribute("aria-label");
     this.first = first;
     view.drawLevel();
     view.refresh();

@@ -1,7 +1,7 @@
 // The channels of a layer that do not all fit: their order, the page that is shown, and the search for one.
 
 import { channelsCalled, pageWords } from "./channels.js";
-import { closest, offer } from "./dom.js";
+import { closest, focusIn, offer } from "./dom.js";
 import { channelName, plural, stageName } from "./words.js";
 
 /** @import { ChannelOrder, Page } from "./channels.js" */
@@ -110,7 +110,7 @@ export class ChannelPages {
 
   go(stage, place, channel = null) {
     const { view } = this;
-    const focused = /** @type {any} */ (this.bar.getRootNode()).activeElement;
+    const focused = /** @type {any} */ (focusIn(this.bar));
     this.first = { stage: stage.index, place };
     if (channel !== null) view.cursors.set(stage.index, { ...view.cursorOf(stage), channel });
     view.again();
@@ -145,9 +145,7 @@ export class ChannelPages {
       return;
     }
     this.goTo(stage, page, first);
-    const cell = view.largestOn({ ...view.cursorOf(stage), channel: first }, true);
-    view.look(cell);
-    view.tooltip.showAt(cell);
+    view.toLargest({ ...view.cursorOf(stage), channel: first }, performance.now(), true);
     view.say(`${stageName(stage)}, ${names[first] ?? channelName(stage, first)}`);
   }
 

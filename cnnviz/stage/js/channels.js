@@ -1,25 +1,57 @@
 // Which of a stage's channels come first: the liveliest, those that weigh most, those that somebody looks for.
 
 import { largestFirst, range } from "./arrays.js";
+import { farOf } from "./far_numbers.js";
 import { axisOf, readShape } from "./windows.js";
 import { plural } from "./words.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
 
 /**
- * How active each channel of a stage is: the largest magnitude of its numbers. NaN is more than any number.
- * `activity_of` in stages.py is the same.
+ * What is known of a channel: its lowest number, 0 at most, its largest finite magnitude, and how active it is: the
+ * largest magnitude of all, where NaN is more than any number.
  *
- * @param {number} channels
- * @param {ArrayLike<number>} numbers
+ * @typedef {{ low: number, size: number, activity: number }} Extent
  */
-export function activityOf(channels, numbers) {
-  const sizes = new Float64Array(channels);
-  for (let n = 0; n < numbers.length; n++) {
-    const size = Number.isNaN(numbers[n]) ? Infinity : Math.abs(numbers[n]);
-    if (size > sizes[n % channels]) sizes[n % channels] = size;
+
+/** @type {WeakMap<Float32Array, Extent[]>} */
+const measured = new WeakMap();
+
+/**
+ * Each channel's extent, measured once; of a stage whose numbers are not here Python's, which are the same (`extents_of`
+ * in scene.py).
+ *
+ * @param {Stage} stage
+ * @param {Float32Array[]} all numbers, by the stage
+ */
+export function extentsOf(stage, all) {
+  const far = farOf(all);
+  if (far) return far.parts[stage.index].extents;
+  const values = all[stage.index];
+  const kept = measured.get(values);
+  if (kept) return kept;
+  const channels = stage.shape[2];
+  const extents = Array.from({ length: channels }, () => ({ low: 0, size: 0, activity: 0 }));
+  for (let n = 0; n < values.length; n++) {
+    const extent = extents[n % channels];
+    const value = values[n];
+    if (value < extent.low) extent.low = value;
+    const magnitude = Number.isNaN(value) ? Infinity : Math.abs(value);
+    if (magnitude > extent.activity) extent.activity = magnitude;
+    if (magnitude > extent.size && magnitude !== Infinity) extent.size = magnitude;
   }
-  return sizes;
+  measured.set(values, extents);
+  return extents;
+}
+
+/**
+ * How active each channel of a stage is.
+ *
+ * @param {Stage} stage
+ * @param {Float32Array[]} all
+ */
+export function activityOf(stage, all) {
+  return extentsOf(stage, all).map(({ activity }) => activity);
 }
 
 /** @typedef {"as fits" | "by activity" | "by number"} ChannelOrder where all fit, "as fits" is by number, else by activity */

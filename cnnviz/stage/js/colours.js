@@ -1,8 +1,9 @@
 // Colours of numbers: the stops that cnnviz.colours decides, as look-up tables; and the scales of stages.
 
 import { clip, maximum } from "./arrays.js";
-import { farOf } from "./far_numbers.js";
+import { extentsOf } from "./channels.js";
 
+/** @import { Extent } from "./channels.js" */
 /** @import { Picture, Scene, Stage } from "./scene.js" */
 /** @import { Theme } from "./theme.js" */
 
@@ -194,39 +195,9 @@ export class Scales {
   }
 }
 
-/** @typedef {{ low: number, size: number }} Extent the lowest number, and the largest finite magnitude */
-
 /**
  * @param {Extent[]} extents
  */
 function largest(extents) {
   return maximum(extents.map((extent) => extent.size), 0);
-}
-
-/** @type {WeakMap<Float32Array, Extent[]>} */
-const extentsKnown = new WeakMap();
-
-/**
- * Each channel's extent, known of a stage whose numbers are not here too; measured once.
- *
- * @param {Stage} stage
- * @param {Float32Array[]} all
- */
-export function extentsOf(stage, all) {
-  const far = farOf(all);
-  if (far) return far.parts[stage.index].extents;
-  const values = all[stage.index];
-  const kept = extentsKnown.get(values);
-  if (kept) return kept;
-  const channels = stage.shape[2];
-  const extents = Array.from({ length: channels }, () => ({ low: 0, size: 0 }));
-  for (let n = 0; n < values.length; n++) {
-    const extent = extents[n % channels];
-    const value = values[n];
-    if (value < extent.low) extent.low = value;
-    const magnitude = Math.abs(value);
-    if (magnitude > extent.size && magnitude !== Infinity) extent.size = magnitude;
-  }
-  extentsKnown.set(values, extents);
-  return extents;
 }

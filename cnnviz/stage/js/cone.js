@@ -1,7 +1,7 @@
 // What reaches a cell and what it reaches: boxes from cnnviz.receptive_field's tables, channels and
 // fed cells from the stages' own operations.
 
-import { range } from "./arrays.js";
+import { boxAround, range } from "./arrays.js";
 import { cellAt, cellIndex, cellKey, isVector } from "./scene.js";
 import { placesOf } from "./tensors.js";
 import { axisOf, lengthOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong, wholeOf } from "./windows.js";
@@ -103,24 +103,10 @@ function seenByStep(scene, cell, earlier) {
       if (pixels.has(pixel)) continue;
       pixels.add(pixel);
       const box = inside || s === earlier.index ? boxOf(read) : seenBox(scene, read, earlier);
-      if (box) seen = seen ? around(seen, box) : box;
+      seen = boxAround(seen, box);
     }
   }
   return seen;
-}
-
-/**
- * @param {Box} a
- * @param {Box} b
- * @returns {Box}
- */
-export function around(a, b) {
-  return {
-    top: Math.min(a.top, b.top),
-    bottom: Math.max(a.bottom, b.bottom),
-    left: Math.min(a.left, b.left),
-    right: Math.max(a.right, b.right),
-  };
 }
 
 /** @type {WeakMap<Scene, { key: string, read: Map<number, Uint8Array> }>} the cell that was asked for last */

@@ -38,6 +38,15 @@ export function closest(event, selector) {
 }
 
 /**
+ * What has the focus in the tree that an element is in; null if nothing there has it.
+ *
+ * @param {Node} element
+ */
+export function focusIn(element) {
+  return /** @type {HTMLElement | null} */ (/** @type {Document} */ (element.getRootNode()).activeElement);
+}
+
+/**
  * An element with a style sheet.
  *
  * @param {string} css

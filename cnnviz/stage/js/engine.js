@@ -1,5 +1,6 @@
 // The network computed in the page: all of it once, and after a change only what lies behind it.
 
+import { boxAround, boxOfAll } from "./arrays.js";
 import { edit, readChanges, shifted } from "./changes.js";
 import { computeBox } from "./forward.js";
 import { fedBox, lengthOf, wholeOf } from "./windows.js";
@@ -139,7 +140,7 @@ class Pass {
     const box = own ? wholeOf(stage.shape) : stage.reads.reduce(
       (/** @type {Box | null} */ found, source, input) => {
         const from = boxes[source];
-        return from ? around(found, fedBox(this.scene, stage, input, from)) : found;
+        return from ? boxAround(found, fedBox(this.scene, stage, input, from)) : found;
       },
       null,
     );
@@ -188,23 +189,6 @@ function namesIn(op) {
 }
 
 /**
- * The smallest box around two.
- *
- * @param {Box | null} a
- * @param {Box | null} b
- * @returns {Box | null}
- */
-function around(a, b) {
-  if (!a || !b) return a ?? b;
-  return {
-    top: Math.min(a.top, b.top),
-    bottom: Math.max(a.bottom, b.bottom),
-    left: Math.min(a.left, b.left),
-    right: Math.max(a.right, b.right),
-  };
-}
-
-/**
  * The smallest box of a map around all cells in which two differ; null if none do.
  *
  * @param {number[]} shape
@@ -214,19 +198,8 @@ function around(a, b) {
  */
 function differingBox([height, width, channels], a, b) {
   if (a === b) return null;
-  const box = { top: height, bottom: -1, left: width, right: -1 };
-  for (let row = 0; row < height; row++) {
-    for (let col = 0; col < width; col++) {
-      const first = (row * width + col) * channels;
-      for (let n = first; n < first + channels; n++) {
-        if (Object.is(a[n], b[n])) continue;
-        box.top = Math.min(box.top, row);
-        box.bottom = row;
-        box.left = Math.min(box.left, col);
-        box.right = Math.max(box.right, col);
-        break;
-      }
-    }
-  }
-  return box.bottom < 0 ? null : box;
+  return boxOfAll(height, width, (cell) => {
+    for (let n = cell * channels; n < (cell + 1) * channels; n++) if (!Object.is(a[n], b[n])) return true;
+    return false;
+  });
 }

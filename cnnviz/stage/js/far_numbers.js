@@ -15,8 +15,6 @@
 /** The bits of a hole: a quiet NaN that no arithmetic makes. */
 const HOLE = 0x7fc0c0de;
 
-/** @typedef {import("./colours.js").Extent & { activity: number }} FarExtent and how active the channel is */
-
 /** @type {WeakMap<Float32Array, Uint32Array>} the bits of arrays that may have holes */
 const bits = new WeakMap();
 /** @type {WeakMap<Float32Array[], FarNumbers>} */
@@ -137,7 +135,7 @@ export class FarArray {
 export class FarStage extends FarArray {
   /**
    * @param {Stage} stage
-   * @param {FarExtent[] | null} extents of its channels; null is not known yet
+   * @param {import("./channels.js").Extent[] | null} extents of its channels; null is not known yet
    * @param {Float32Array | null} [array] whole
    */
   constructor({ index, shape: [rows, cols, channels] }, extents, array = null) {

@@ -7,16 +7,16 @@
 // a small change would do. These are the multipliers of DeepLIFT's rescale rule (Shrikumar, Greenside and
 // Kundaje, "Learning important features through propagating activation differences", ICML 2017).
 
-import { maximum, range } from "./arrays.js";
+import { maximum } from "./arrays.js";
 import { ACTIVATION_GRADIENTS } from "./activation_gradients.js";
 import { ELEMENTWISE_SLOPES } from "./elementwise_gradients.js";
 import { affinePlace, computeStage, slopesOf } from "./forward.js";
 import { MERGE_GRADIENTS, eachMerged, mergeBack, sourcesOf } from "./merge_gradients.js";
-import { eachPooled, sampledWinners, splitAmongWinners, tapsOfAll, toWinners } from "./pool_gradients.js";
+import { eachPooled, sampledWinners, samplesOfAll, splitAmongWinners, tapsOfAll, toWinners } from "./pool_gradients.js";
 import { contractBack, contractForward, eachReduced, normalizeBack, normalizeForward, REDUCTION_SLOPES } from "./tensor_gradients.js";
 import { atOneStep } from "./tensors.js";
 import { allFinite } from "./windowed.js";
-import { lineOf, placesRead, readShape, samplesAlong } from "./windows.js";
+import { lineOf, placesRead, readShape } from "./windows.js";
 
 /** @import { Operation, Scene, Stage } from "./scene.js" */
 
@@ -180,9 +180,7 @@ const VECTOR_JACOBIANS = {
       return;
     }
     const [height, width, channels] = shape;
-    const [down, across] = [height, width].map((count, axis) =>
-      range(count).map((u) => samplesAlong(scene, op, axis, u).filter(([i]) => i >= 0)),
-    );
+    const [down, across] = samplesOfAll(scene, stage);
     for (let r = 0; r < height; r++) {
       for (let c = 0; c < width; c++) {
         for (const [row, a] of down[r]) {

@@ -5,7 +5,7 @@ import { ChannelPages } from "./channel_pages.js";
 import { kernelsOf, pageOf, weightOfInputs, weightsOf, whichOfThem } from "./channels.js";
 import { boxOf } from "./cone.js";
 import { canvasOf, sized } from "./dom.js";
-import { largestGrid, mapsOf } from "./layout.js";
+import { largestGrid, mapsOf, sidesOf } from "./layout.js";
 import { NOTHING } from "./numbers.js";
 import { isVector, sameCell } from "./scene.js";
 import { Surface } from "./surface.js";
@@ -319,20 +319,8 @@ function paddingOf(scene, stage, source) {
 function mostMaps(stage, width, height) {
   const [rows, cols] = stage.shape;
   const cell = isVector(stage) ? LEAST.unit : Math.max(LEAST.cell, LEAST.map / Math.max(rows, cols));
-  const [wide, tall] = sidesOf(stage, cell, LEAST.band);
+  const [wide, tall] = sidesOf(stage, cell, isVector(stage) ? 0 : LEAST.band);
   return Math.max(1, Math.floor((width + MAPS) / (wide + MAPS))) * Math.max(1, Math.floor((height + MAPS) / (tall + MAPS)));
-}
-
-/**
- * A sequence is a column of cells, which is as wide as can be seen.
- *
- * @param {Stage} stage
- * @param {number} cell
- * @param {number} band
- */
-function sidesOf(stage, cell, band) {
-  const [rows, cols] = stage.shape;
-  return cols === 1 && rows > 1 ? [Math.max(cell, band), rows * cell] : [cols * cell, rows * cell];
 }
 
 /**
@@ -345,19 +333,24 @@ function sidesOf(stage, cell, band) {
  */
 function tilesOf(stage, width, height, count) {
   const [rows, cols] = stage.shape;
-  if (cols > 1 || rows === 1) {
+  if ((rows === 1) === (cols === 1)) {
     const { cell, across } = largestGrid(stage, width, height, count);
     return { cell, across, width: cols * cell, height: rows * cell };
   }
-  let best = { cell: 0, across: 1 };
-  for (let across = 1; across <= count; across++) {
-    if ((width + MAPS) / across - MAPS < LEAST.band) break;
-    const cell = ((height + MAPS) / Math.ceil(count / across) - MAPS) / rows;
-    if (cell > best.cell) best = { cell, across };
+  // A sequence runs down or across, and is a band of some width: bands lie beside each other, in so many files.
+  const down = cols === 1;
+  const [length, room, other] = down ? [rows, height, width] : [cols, width, height];
+  let best = { cell: 0, beside: 1 };
+  for (let beside = 1; beside <= count; beside++) {
+    if ((other + MAPS) / beside - MAPS < LEAST.band) break;
+    const cell = ((room + MAPS) / Math.ceil(count / beside) - MAPS) / length;
+    if (cell > best.cell) best = { cell, beside };
   }
   const cell = Math.max(0.1, best.cell > 3 ? Math.floor(best.cell) : best.cell);
-  const band = Math.max(1, Math.min(Math.floor((width + MAPS) / best.across - MAPS), Math.max(cell, 3 * LEAST.band)));
-  return { cell, across: best.across, width: band, height: rows * cell };
+  const band = Math.max(1, Math.min(Math.floor((other + MAPS) / best.beside - MAPS), Math.max(cell, 3 * LEAST.band)));
+  return down
+    ? { cell, across: best.beside, width: band, height: rows * cell }
+    : { cell, across: Math.ceil(count / best.beside), width: cols * cell, height: band };
 }
 
 /**

@@ -56,6 +56,8 @@ import { isVector } from "./scene.js";
  * @property {number} width
  * @property {number} height
  * @property {boolean} wraps whether names may take two lines
+ * @property {boolean} [low] whether names must be short
+ * @property {{ x: number, y: number, width: number } | null} tools where what changes the image is
  */
 
 /** No cell of a map is smaller at scale 1, and in tight rooms not smaller than SMALLEST of it. */
@@ -72,8 +74,13 @@ const LEAST_NAME = 4.8;
 const WISHED_NAME = 7.5;
 /** Under this width names cannot be read well. */
 const CROWDED_NAME = 5.8;
-/** The width of what changes a picture, where it stands beside it. */
-export const TOOLS = 122;
+/**
+ * What changes an image: its size in pixels where it stands beside the image and layers lie under each other, and as
+ * shares of the letters, how high it is below the image and how wide, and how wide beside it where the room is low.
+ */
+const TOOLS = { width: 110, height: 60, below: 5.5, across: 6.8, beside: 4.6 };
+/** Under this height, as a share of the letters, names of blocks are short and what changes an image is beside it. */
+const LOW = 34;
 /** The width of a column that makes room for others. */
 const SLIM = 14;
 /** A sequence is drawn as bands: of so many channels at most so wide, as a share of the letters. */
@@ -106,14 +113,14 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   });
   const depth = maximum(items.map(({ around }) => around.length), 0);
   const wraps = wrapsNames(scene, items, down);
-  const head = headHeight(type, wraps ? (scene.blocks.length ? 9 : 5) : 3) + depth * frameHeight(type);
+  const low = scene.blocks.length > 0 && room.height < LOW * type;
+  const head = headHeight(type, wraps ? (scene.blocks.length && !low ? 9 : 5) : 3) + depth * frameHeight(type);
   const top = LANE * maximum(lanes.map(({ lane }) => lane), 0) + head;
   const height = Math.max(60, room.height - top - 2);
   const width = room.width - (room.bars ? room.bars + GAP.column : 0);
   const stages = items.map(({ shown }) => scene.stages[shown]);
   const tall = places.map(({ slot }, i) => {
-    // Below a picture and its planes there is room for what changes them.
-    const tools = scene.inColours(stages[i]) ? 5.5 * type : 0;
+    const tools = isChangeable(stages[i], i) && !low ? TOOLS.below * type : 0;
     return Math.max(30, (height - tools - (down[slot] - 1) * (head + 4)) / down[slot]);
   });
   /** @type {boolean[]} */
@@ -127,9 +134,10 @@ export function layOut(scene, items, room, liveliest, focus = null) {
     return Math.max(LEAST_NAME, wraps ? Math.min(WISHED_NAME, (free / full - GAP.column) / type) : 0) * type;
   };
   let name = narrowest();
-  const least = (/** @type {number} */ i) => (slim[i] ? SLIM : name);
+  const least = (/** @type {number} */ i) => (slim[i] ? SLIM : isChangeable(stages[i], i) && !low ? Math.max(name, TOOLS.across * type) : name);
+  const aside = (/** @type {number} */ i) => (low && !slim[i] && isChangeable(stages[i], i) ? TOOLS.beside * type + 8 : 0);
   const widths = (/** @type {Grid[]} */ grids) =>
-    range(slots).map((slot) => maximum(grids.map((grid, i) => (places[i].slot === slot ? Math.max(least(i), grid.width) : 0)), 0));
+    range(slots).map((slot) => maximum(grids.map((grid, i) => (places[i].slot === slot ? Math.max(least(i), grid.width + aside(i)) : 0)), 0));
   const total = (/** @type {Grid[]} */ grids) => [...widths(grids), ...gaps().slice(1)].reduce((sum, each) => sum + each, 2 + GAP.column);
   const small = (/** @type {number} */ side) => stages.map((stage, i) => thumbnailsOf(scene, stage, slim[i] ? SLIM : side, tall[i], type, slim[i]));
   // Cells of whole and half pixels; a few large steps down are enough to find what fits.
@@ -170,7 +178,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
     const [x, y] = [starts[slot], top + row * (tall[i] + head + 4)];
     const [stage, pictures] = [stages[i], scene.pictureCount(stages[i])];
     rects.push(...mapsOf(scene, stage, { x, y, cell, across, band }, count < pictures ? chosenOf(scene, stage, count, liveliest) : null));
-    return { ...item, ...places[i], x, y, width: Math.max(least(i), chosen[i].width), height: deep, left: Math.max(0, stage.shape[2] - count), slim: slim[i] };
+    return { ...item, ...places[i], x, y, width: Math.max(least(i), chosen[i].width + aside(i)), height: deep, left: Math.max(0, stage.shape[2] - count), slim: slim[i] };
   });
   const links = lanes.map(({ from, to, ...link }) => ({ ...link, from: columns[from], to: columns[to] }));
   const deepest = maximum(columns.map((column) => column.y + column.height), 0);
@@ -178,7 +186,11 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   const end = room.bars ? x + room.bars : x - between[slots - 1];
   const frames = framesOf(columns, (block, { x: left, y, width: across }, d) =>
     ({ block, x: left, y: y - head + d * frameHeight(type), width: across }));
-  return { columns, rects, links, frames, bars: { x, y: top }, width: end, height: deepest + 2, wraps };
+  const [image] = columns;
+  const below = image && image.y + image.height + 8 + (image.left ? 1.5 * type : 0);
+  const place = low ? { x: image?.x + chosen[0]?.width + 8, y: image?.y, width: TOOLS.beside * type } : { x: image?.x, y: below, width: image?.width };
+  const tools = image && !image.slim && isChangeable(stages[0], 0) ? place : null;
+  return { columns, rects, links, frames, bars: { x, y: top }, width: end, height: deepest + 2, wraps, low, tools };
 }
 
 /**
@@ -207,8 +219,8 @@ function stack(scene, items, { width, type, bars }, liveliest) {
     });
     const x = 1 + 8 * item.around.length;
     const stage = scene.stages[item.shown];
-    // Beside a picture there is room for what changes it.
-    const room = width - x - 1 - (scene.inColours(stage) ? TOOLS : 0);
+    const changeable = isChangeable(stage, i);
+    const room = width - x - 1 - (changeable ? TOOLS.width + 12 : 0);
     const [rows, cols, channels] = stage.shape;
     const images = scene.pictureCount(stage);
     // Cells as large as lets all maps stand in two rows, but no smaller than can be seen.
@@ -225,13 +237,27 @@ function stack(scene, items, { width, type, bars }, liveliest) {
     const count = Math.min(images, across * most);
     const down = Math.ceil(count / across);
     const left = Math.max(0, channels - count);
-    const size = { width: across * (wide + GAP.map) - GAP.map, height: down * (tall + GAP.map) - GAP.map };
+    const high = down * (tall + GAP.map) - GAP.map;
+    const size = { width: across * (wide + GAP.map) - GAP.map, height: changeable ? Math.max(high, TOOLS.height) : high };
     columns.push({ ...item, slot: i, row: 0, x, y, ...size, left, slim: false });
     rects.push(...mapsOf(scene, stage, { x, y, cell, across, band }, left ? chosenOf(scene, stage, count, liveliest) : null));
     y += size.height + GAP.map + (left ? line : 0) + line + 4;
   });
   const end = bars ? y : y - line - 4;
-  return { columns, rects, links: [], frames: [...frames.values()], bars: { x: 1, y }, width, height: end, wraps: false };
+  const [image] = columns;
+  const shown = image && isChangeable(scene.stages[image.shown], 0);
+  const tools = shown ? { x: image.x + image.width + 12, y: image.y, width: TOOLS.width } : null;
+  return { columns, rects, links: [], frames: [...frames.values()], bars: { x: 1, y }, width, height: end, wraps: false, tools };
+}
+
+/**
+ * Whether there is room for what changes it: the network's image, which is the first column.
+ *
+ * @param {Stage} stage
+ * @param {number} i the number of its column
+ */
+function isChangeable(stage, i) {
+  return i === 0 && stage.op.type === "input" && !isVector(stage);
 }
 
 /**
@@ -297,7 +323,7 @@ function bandOf({ shape: [rows, cols, channels] }, type) {
  * @param {number} cell
  * @param {number} [band]
  */
-function sidesOf({ shape: [rows, cols] }, cell, band = 0) {
+export function sidesOf({ shape: [rows, cols] }, cell, band = 0) {
   return [cols === 1 ? Math.max(cell, band) : cols * cell, rows === 1 ? Math.max(cell, band) : rows * cell];
 }
 

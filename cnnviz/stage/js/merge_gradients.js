@@ -64,7 +64,7 @@ const MERGE_SECANTS = {
 };
 
 /**
- * All of the difference to the winner or, if that is not what differs, to the reference's.
+ * Of numbers of which one is chosen.
  *
  * @param {number[]} numbers
  * @param {number[]} from
@@ -74,10 +74,26 @@ const MERGE_SECANTS = {
  */
 function toWinner(numbers, from, grad, grads, winnerAt) {
   const [here, there] = [winnerAt(numbers), winnerAt(from)];
+  const [winner, share] = winnersShare(numbers, from, here, there, grad, numbers[here] - from[there]);
+  grads.fill(0);
+  grads[winner] = share;
+}
+
+/**
+ * All of the difference goes to the number that was chosen or, if that is not what differs, to the reference's choice.
+ *
+ * @param {ArrayLike<number>} numbers
+ * @param {ArrayLike<number>} from the reference's
+ * @param {number} here the place of what was chosen
+ * @param {number} there of the reference
+ * @param {number} grad
+ * @param {number} change of what comes out
+ * @returns {[place: number, grad: number]}
+ */
+export function winnersShare(numbers, from, here, there, grad, change) {
   const winner = numbers[here] === from[here] ? there : here;
   const apart = numbers[winner] - from[winner];
-  grads.fill(0);
-  grads[winner] = apart ? (grad * (numbers[here] - from[there])) / apart : grad;
+  return [winner, apart ? (grad * change) / apart : grad];
 }
 
 /**

@@ -6,7 +6,7 @@ import { columnsOf, groupsOf } from "./blocks.js";
 import { Bars } from "./bars.js";
 import { boxOf } from "./cone.js";
 import { closest, reducedMotion } from "./dom.js";
-import { frameHeight, layOut, TOOLS } from "./layout.js";
+import { frameHeight, layOut } from "./layout.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
 import { escapeHtml, plural, shapeText, stageName } from "./words.js";
@@ -101,18 +101,10 @@ export class NetworkView {
     this.columnOf = new Map(columns.flatMap((column) => column.stages.map((s) => [s, column])));
     this.placeBars(deep, room.type);
     this.writeHeads(room.type);
-    const [image] = columns;
-    const free = image && scene.stages[image.shown].op.type === "input" && !image.slim;
-    this.slot.hidden = !free;
-    // Below the image, or beside it where layers lie under each other.
-    const beside = room.stacked && free;
-    if (free) {
-      Object.assign(this.slot.style, {
-        left: `${image.x + (beside ? image.width + 12 : 0)}px`,
-        top: `${image.y + (beside ? 0 : image.height + 8)}px`,
-        width: `${beside ? TOOLS - 12 : image.width}px`,
-      });
-    }
+    this.element.dataset.low = this.layout.low ? "yes" : "";
+    const { tools } = this.layout;
+    this.slot.hidden = !tools;
+    if (tools) Object.assign(this.slot.style, { left: `${tools.x}px`, top: `${tools.y}px`, width: `${tools.width}px` });
     this.painted = false;
   }
 
@@ -126,10 +118,10 @@ export class NetworkView {
     const { x, y } = this.layout.bars;
     const { outputs } = this;
     const free = deep - y - this.headsOfBars(type);
-    const rows = outputs.reduce((sum, { count }) => sum + count, 0);
+    const rows = outputs.reduce((sum, { most }) => sum + most, 0);
     let at = y;
     for (const bars of outputs) {
-      bars.place({ x, y: at }, outputs.length > 1 ? Math.max(bars.least(type), (free * bars.count) / rows) : free, type);
+      bars.place({ x, y: at }, outputs.length > 1 ? (free * bars.most) / rows : free, type);
       at += bars.height + this.headsOfBars(type) / Math.max(1, outputs.length - 1);
     }
   }
@@ -138,15 +130,17 @@ export class NetworkView {
     const { stacked } = this.element.dataset;
     const { columns, layout } = this;
     const heads = columns.map((column) => {
-      const { x, y, left, slim, slot, row, shown } = column;
+      const { x, y, left, slim, slot, row, shown, around } = column;
       const kind = isVector(this.view.scene.stages[shown]) ? "unit" : "map";
       const rest = `+ ${layout.wraps ? left.toLocaleString("en-GB") : plural(left, kind)}`;
-      const right = stacked ? layout.width : minimum([...columns.filter((each) => each.slot > slot).map((each) => each.x), layout.bars.x]);
+      // Up to the next column, but not over the frame of the block that it is in.
+      const walls = layout.frames.filter(({ block }) => around.includes(block)).map((frame) => frame.x + frame.width + 6);
+      const right = stacked ? layout.width : minimum([...columns.filter((each) => each.slot > slot).map((each) => each.x), ...walls, layout.bars.x]);
       const name = slim ? this.head(column).replace("<br>", " ") : this.head(column);
       if (slim) return `<div class="cv-head cv-slim" data-column="${column.shown}" style="left:${x - 2}px;width:${column.width + 4}px;top:${y + column.height + 6}px">${name}</div>`;
       const more = left ? `<span class="cv-left" title="${plural(left, `more ${kind}`)}" style="left:${x}px;top:${y + column.height + 4}px">${rest}</span>` : "";
       const place = stacked ? `bottom:calc(100% - ${y - 2}px)` : `bottom:calc(100% - ${y - 4}px)`;
-      return `<div class="cv-head" data-column="${column.shown}" data-row="${row}" style="left:${x - 2}px;width:${right - x - 2}px;${place}">${name}</div>${more}`;
+      return `<div class="cv-head" data-column="${column.shown}" data-row="${row}" style="left:${x - 2}px;width:${right - x - 6}px;${place}">${name}</div>${more}`;
     });
     const frames = layout.frames.map(({ block, x, y, width }) =>
       `<button type="button" class="cv-frame" data-block="${escapeHtml(block.name)}" aria-expanded="true" title="${escapeHtml(`Close ${blockWords(block)}`)}"
@@ -254,16 +248,26 @@ export class NetworkView {
 
   /** A line along the way that was walked. */
   drawPath() {
+    const line = this.element.querySelector(".cv-trail polyline");
+    if (this.view.trail.length < 2) {
+      line.setAttribute("points", "");
+      return;
+    }
+    const origin = this.maps.base.getBoundingClientRect();
     const points = this.view.trail.map((cell) => {
+      const bars = this.outputs.find(({ stage }) => stage.index === this.seenAs.get(cell.stage));
+      if (bars) {
+        const row = bars.placeOf(cell.channel);
+        return row && `${row.left - origin.left},${row.top - origin.top + row.height / 2}`;
+      }
       const rect = this.maps.byStage.get(this.seenAs.get(cell.stage) ?? cell.stage)?.[cell.channel];
       const column = this.columnOf.get(cell.stage);
       if (!rect) return column?.block ? `${column.x + column.width / 2},${column.y + column.height / 2}` : null;
       const [x, y, w, h] = this.maps.boxOf(rect, boxOf(cell));
       return `${x + w / 2},${y + h / 2}`;
     });
-    const line = this.element.querySelector(".cv-trail polyline");
     const drawn = points.filter(Boolean);
-    line.setAttribute("points", drawn.length > 1 ? drawn.join(" ") : "");
+    line.setAttribute("points", drawn.join(" "));
   }
 
   /** Where a cell is on the screen, in the window's pixels; null if it is not drawn. */

@@ -3,7 +3,7 @@
 
 import { largestAt } from "./arrays.js";
 import { FINISHING } from "./cone.js";
-import { button, closest, offer } from "./dom.js";
+import { button, closest, focusIn, offer } from "./dom.js";
 import { isHere } from "./far_numbers.js";
 import { saveFile } from "./files.js";
 import { finer, formed, formOf, rounded } from "./numbers.js";
@@ -405,11 +405,6 @@ export class Player {
     saveFile(new Blob([content], { type: "image/gif" }), file);
     view.say(`GIF saved, ${plural(shown.length, "frame")}.`);
   }
-}
-
-/** What has the focus in the tree that an element is in. */
-function focusIn(element) {
-  return /** @type {Document} */ (element.getRootNode()).activeElement;
 }
 
 /**

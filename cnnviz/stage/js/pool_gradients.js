@@ -1,6 +1,7 @@
 // Which cells of a window a pooled number changes with, and how much: by slopes, and by secants.
 
 import { maximum, range } from "./arrays.js";
+import { winnersShare } from "./merge_gradients.js";
 import { axisOf, samplesAlong, tapsAlong } from "./windows.js";
 
 /** @import { Numbers, Secants } from "./jacobians.js" */
@@ -99,9 +100,8 @@ export function toWinners(stage, x, grad, back, { inputs: [before], from, to }) 
 export function splitAmongWinners(here, there, x, grad, back, { inputs: [before], from, to }) {
   here.forEach((place, n) => {
     if (place < 0) return;
-    const winner = x[place] === before[place] ? there[n] : place;
-    const apart = x[winner] - before[winner];
-    back[winner] += apart ? (grad[n] * (to[n] - from[n])) / apart : grad[n];
+    const [winner, share] = winnersShare(x, before, place, there[n], grad[n], to[n] - from[n]);
+    back[winner] += share;
   });
 }
 
@@ -113,14 +113,13 @@ export function splitAmongWinners(here, there, x, grad, back, { inputs: [before]
  * @param {Stage} stage
  * @param {Float32Array} x
  */
-export function sampledWinners(scene, { op, shape }, x) {
-  const [height, width, channels] = shape;
+export function sampledWinners(scene, stage, x) {
+  const { op } = stage;
+  const [height, width, channels] = stage.shape;
   const wins = (/** @type {number} */ a, /** @type {number} */ b) => a > b || (Number.isNaN(a) && !Number.isNaN(b));
   const first = (/** @type {number[]} */ places) =>
     places.reduce((best, place) => (best < 0 || wins(x[place], x[best]) ? place : best), -1);
-  const [down, across] = [height, width].map((count, axis) =>
-    range(count).map((u) => samplesAlong(scene, op, axis, u).filter(([i]) => i >= 0)),
-  );
+  const [down, across] = samplesOfAll(scene, stage);
   const found = new Int32Array(height * width * channels);
   for (let n = 0; n < found.length; n++) {
     const [row, col] = [Math.floor(n / channels / width), Math.floor(n / channels) % width];
@@ -140,4 +139,14 @@ export function tapsOfAll({ op }) {
     range(axis.out).map((u) => tapsAlong(axis, u)),
   );
   return { rowTaps, colTaps };
+}
+
+/**
+ * The samples of every row of a stage and of every column, without those on padding: [place, share] each.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ */
+export function samplesOfAll(scene, { op, shape }) {
+  return [0, 1].map((axis) => range(shape[axis]).map((u) => samplesAlong(scene, op, axis, u).filter(([i]) => i >= 0)));
 }

@@ -39,20 +39,21 @@ class Presenting {
   }
 
   get on() {
-    return "slide" in this.view.root.dataset;
+    return this.view.slide !== null;
   }
 
   /** @param {boolean} [on] */
   async turn(on = !this.on) {
-    const { root } = this.view;
+    const { view } = this;
+    const { root } = view;
     if (on === this.on) return;
+    view.slide = on ? () => window.innerHeight - 2 * MARGIN : null;
+    root.toggleAttribute("data-slide", on);
     if (on) {
-      root.dataset.slide = "";
       // Where the screen is not to be had whole, the window is.
       this.whole = await root.requestFullscreen?.().then(() => true, () => false);
       if (!this.on && this.whole) await document.exitFullscreen();
     } else {
-      delete root.dataset.slide;
       if (this.whole && document.fullscreenElement) await document.exitFullscreen();
       this.whole = false;
     }
@@ -61,7 +62,6 @@ class Presenting {
 
   mark(on) {
     const { view } = this;
-    view.slide = on ? () => window.innerHeight - 2 * MARGIN : null;
     this.button.setAttribute("aria-pressed", String(on));
     this.end.hidden = !on;
     view.resizedTo();

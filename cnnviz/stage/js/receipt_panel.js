@@ -3,7 +3,7 @@
 import { largestAt, maximum } from "./arrays.js";
 import { FINISHING } from "./cone.js";
 import { contributionsOf } from "./contributions.js";
-import { closest } from "./dom.js";
+import { closest, focusIn } from "./dom.js";
 import { agreeing, exact, formed, formOf, number, powerText, probability, signed } from "./numbers.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { factorForms, STEPS } from "./receipt_steps.js";
@@ -45,12 +45,12 @@ export class ReceiptPanel {
 
   /** Write the receipt anew; the focus stays in it if it was. */
   show() {
-    const focused = this.element.contains(this.element.getRootNode().activeElement);
+    const focused = this.element.contains(focusIn(this.element));
     this.lit = null;
     const { pinned } = this.view;
     this.steps = pinned && !this.view.needs(pinned) ? this.chain(pinned) : [];
     this.write();
-    if (focused && this.element.getRootNode().activeElement === null) this.focusHead();
+    if (focused && focusIn(this.element) === null) this.focusHead();
   }
 
   focusHead() {
@@ -79,6 +79,7 @@ export class ReceiptPanel {
       <span class="cv-ractions"></span>
       <div class="cv-proof">${this.proof(last)}</div>`;
     this.element.querySelector("h2").textContent = this.heading(view.pinned);
+    this.foldCrumbs();
     /** @type {((holder: HTMLElement) => void) | null} lists something else in place of the factors */
     this.upward = null;
     for (const extension of view.extensions) extension.receiptShown?.(this);
@@ -184,6 +185,7 @@ export class ReceiptPanel {
       : "The numbers of this receipt were left out of this file, which would be too large with them.";
     this.element.innerHTML = `${this.crumbs()}<div class="cv-rhead"><h2 tabindex="-1"></h2></div><p class="cv-readout" data-left-out>${words}</p>`;
     this.element.querySelector("h2").textContent = this.heading(view.pinned);
+    this.foldCrumbs();
   }
 
   /** The receipts from the last sum or choice up to the cell; the steps that only finish it are told with it. */
@@ -204,17 +206,27 @@ export class ReceiptPanel {
   }
 
   crumbs() {
+    const { trail } = this.view;
+    return `<nav class="cv-crumbs" aria-label="The way down"${trail.length > 1 ? "" : " data-one"}><ol>${this.way(trail.length <= 5 ? 5 : 3)}</ol>
+      <button type="button" class="cv-plain" data-back>${trail.length > 1 ? "Back" : "Close"}</button></nav>`;
+  }
+
+  /** Of a way that does not fit the beginning, and as much of its end as does. */
+  foldCrumbs() {
+    const list = /** @type {HTMLElement} */ (this.element.querySelector(".cv-crumbs ol"));
+    for (let last = 2; last > 0 && list.scrollHeight > list.clientHeight + 1; last--) list.innerHTML = this.way(last);
+  }
+
+  /** The way down: where it began, and so many of its last cells. @param {number} last */
+  way(last) {
     const { trail, scene } = this.view;
-    // Of a long way the ends.
-    const shown = trail.map((cell, i) => ({ cell, i })).filter(({ i }) => trail.length <= 5 || i === 0 || i >= trail.length - 3);
-    const parts = shown.map(({ cell, i }, n) => {
+    const shown = trail.map((cell, i) => ({ cell, i })).filter(({ i }) => i === 0 || i >= trail.length - last);
+    return shown.map(({ cell, i }, n) => {
       const here = i === trail.length - 1;
       const name = escapeHtml(cellName(scene, cell));
       const left = n && shown[n - 1].i !== i - 1 ? `<li>… ${i - shown[n - 1].i - 1}</li>` : "";
       return `${left}<li><button type="button" data-crumb="${i}" ${here ? 'aria-current="true"' : ""}>${name}</button></li>`;
-    });
-    return `<nav class="cv-crumbs" aria-label="The way down"${trail.length > 1 ? "" : " data-one"}><ol>${parts.join("")}</ol>
-      <button type="button" class="cv-plain" data-back>${trail.length > 1 ? "Back" : "Close"}</button></nav>`;
+    }).join("");
   }
 
   hint() {

@@ -306,7 +306,7 @@ export class StageScope {
       channel: (text) => at(text).channel,
       largest: (name) => this.textOf(largest(name)),
       smallest: (name) => this.textOf(cellAt(about(name), largestAt(numbers(name).map((x) => -x)))),
-      liveliest: (name) => largestAt(activityOf(shape(name)[2], numbers(name))),
+      liveliest: (name) => largestAt(activityOf(about(name), this.values)),
       nonzero: (name) => count(name, (x) => x !== 0),
       negative: (name) => count(name, (x) => x < 0),
       silent: (name) => {

@@ -30,9 +30,10 @@ export class Tooltip {
     this.place(x, y);
   }
 
-  /** Beside the cell itself, for the keys. */
+  /** Beside the cell itself, for the keys; beside its layer where its map is not on the screen. */
   showAt(cell) {
-    const place = this.view.level.placeOf(cell);
+    const { level } = this.view;
+    const place = level.placeOf(cell) ?? level.areaOf(cell.stage);
     if (place) this.show(cell, place.right, place.bottom);
   }
 

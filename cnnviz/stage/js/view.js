@@ -9,8 +9,8 @@ import { activityOf } from "./channels.js";
 import { changedScene } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
 import { boxOf, channelMask } from "./cone.js";
-import { closest, NARROW, offer, reducedMotion } from "./dom.js";
-import { farOf, isHole } from "./far_numbers.js";
+import { closest, focusIn, NARROW, offer, reducedMotion } from "./dom.js";
+import { farOf, isHere, isHole } from "./far_numbers.js";
 import { History } from "./history.js";
 import { numbersOf } from "./image_bytes.js";
 import { RemoteEngine } from "./remote_engine.js";
@@ -59,8 +59,8 @@ const TEMPLATE = `
   <div class="cv-aside"><section class="cv-receipt" aria-label="Receipt"></section><div class="cv-panel" hidden></div></div>
 </div>
 <div class="cv-tip" hidden></div>
-<p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, L goes to the largest cell of
-the map, Enter opens the receipt, plus goes nearer, minus and Escape step back.</p>
+<p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, or digits choose one; L goes to
+the largest cell of the map, Enter opens the receipt, plus goes nearer, minus and Escape step back, G asks for another layer.</p>
 <div class="cv-live cv-unseen" aria-live="polite" role="status"></div>`;
 
 /** From this width on the receipt stands beside the network, else below it. */
@@ -212,8 +212,7 @@ export class View {
 
   /** How active each channel of a stage is; known of what is not here too. */
   activity(stage) {
-    const part = farOf(this.values)?.parts[stage.index];
-    return part ? part.extents.map(({ activity }) => activity) : activityOf(stage.shape[2], this.values[stage.index]);
+    return activityOf(stage, this.values);
   }
 
   /** The channels that are most active, so many, in their own order. */
@@ -744,8 +743,8 @@ export class View {
 
   /** The element of the view that has the focus, and is seen. */
   focused() {
-    const active = /** @type {any} */ (this.root.getRootNode()).activeElement;
-    return this.root.contains(active) && active.offsetParent ? active : null;
+    const active = focusIn(this.root);
+    return this.root.contains(active) && active?.offsetParent ? active : null;
   }
 
   /** What was written anew lost the focus: its successor gets it, else the receipt. */
@@ -1099,11 +1098,34 @@ export class View {
       this.pin(cell);
       return;
     }
-    const next = event.key.toLowerCase() === "l" ? this.largestOn(cell) : moved(cell, event, stage);
+    if (event.key.toLowerCase() === "l") {
+      event.preventDefault();
+      this.toLargest(cell, event.timeStamp);
+      return;
+    }
+    const next = moved(cell, event, stage);
     if (!next) return;
     event.preventDefault();
     this.look(next, event.timeStamp);
     this.tooltip.showAt(next);
+  }
+
+  /** Look at the largest cell of a map, once the map is here and nothing else was looked at meanwhile. */
+  toLargest({ stage: s, row, col, channel }, began, only = false) {
+    const map = { stage: s, row, col, channel };
+    const { hover } = this;
+    const look = () => {
+      if (this.hover !== hover) return;
+      if (isHere(this.values, this.scene.stages[s], channel)) {
+        const cell = this.largestOn(map, only);
+        this.look(cell, began);
+        this.tooltip.showAt(cell);
+      } else if (this.asking) {
+        this.pictures.want(s, channel);
+        this.awaited.push(look);
+      } else this.say("Its numbers were left out of this file.");
+    };
+    look();
   }
 
   /** Where the keys are on a stage: where they were, else its middle, or the likeliest class. */

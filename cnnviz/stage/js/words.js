@@ -129,3 +129,23 @@ export function shapeText(stage) {
 export function withArticle(name) {
   return `${/^[aeiou8]|^1[18]$/i.test(name) ? "an" : "a"} ${name}`;
 }
+
+/**
+ * The layer that is meant: by its number, counted from 0, or by its name or a part of it, the first that has it; null
+ * if there is none.
+ *
+ * @param {string[]} names
+ * @param {string} text "12", "conv2d_3", "12 conv2d_3"
+ */
+export function layerCalled(names, text) {
+  const listed = names.findIndex((name, n) => text === `${n} ${name}`);
+  if (listed >= 0) return names[listed];
+  if (/^\d+$/.test(text)) return names[Number(text)] ?? null;
+  const wanted = text.toLowerCase();
+  const matches = [(/** @type {string} */ name) => name === wanted, (/** @type {string} */ name) => name.startsWith(wanted), (/** @type {string} */ name) => name.includes(wanted)];
+  for (const fits of matches) {
+    const found = wanted ? names.find((name) => fits(name.toLowerCase())) : undefined;
+    if (found !== undefined) return found;
+  }
+  return null;
+}

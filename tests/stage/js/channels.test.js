@@ -3,11 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { activityOf, channelsCalled, kernelsOf, pageOf, weightOfInputs, weightsOf, whichOfThem } from "../../../cnnviz/stage/js/channels.js";
+import { activityOf, channelsCalled, extentsOf, kernelsOf, pageOf, weightOfInputs, weightsOf, whichOfThem } from "../../../cnnviz/stage/js/channels.js";
 import { axis, counting, sceneWith } from "./scenes.js";
 
 test("activity is the largest magnitude of a channel, and NaN is more than any", () => {
-  assert.deepEqual([...activityOf(3, [1, -5, 0, 2, 4, NaN])], [2, 5, Infinity]);
+  const stage = /** @type {any} */ ({ index: 0, shape: [1, 2, 3] });
+  const values = [Float32Array.of(1, -5, 0, 2, 4, NaN)];
+  assert.deepEqual(activityOf(stage, values), [2, 5, Infinity]);
+  assert.deepEqual(extentsOf(stage, values), [{ low: 0, size: 2, activity: 2 }, { low: -5, size: 5, activity: 5 }, { low: 0, size: 0, activity: Infinity }]);
 });
 
 test("what fits stands by number, else the most active come first unless that is not wanted", () => {

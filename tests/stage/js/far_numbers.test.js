@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { Asking } from "../../../cnnviz/stage/js/asking.js";
 import { readChanges } from "../../../cnnviz/stage/js/changes.js";
-import { extentsOf } from "../../../cnnviz/stage/js/colours.js";
+import { extentsOf } from "../../../cnnviz/stage/js/channels.js";
 import { farOf, isHere, isHole, mapOf, stepsOf } from "../../../cnnviz/stage/js/far_numbers.js";
 import { missingOf } from "../../../cnnviz/stage/js/missing.js";
 import { Part, Scene } from "../../../cnnviz/stage/js/scene.js";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cellName, placeText, shapeText, withArticle } from "../../../cnnviz/stage/js/words.js";
+import { cellName, layerCalled, placeText, shapeText, withArticle } from "../../../cnnviz/stage/js/words.js";
 import { counting, sceneWith } from "./scenes.js";
 
 test("a cell of a sequence has a row and a channel", () => {
@@ -25,4 +25,15 @@ test("a cell of a map has a column too, and the channel only where there are sev
 
 test("an 8 has its own article", () => {
   assert.deepEqual(["7", "8", "11", "dog", "apple"].map(withArticle), ["a 7", "an 8", "an 11", "a dog", "an apple"]);
+});
+
+const NAMES = ["input", "conv2d", "conv2d_1", "block/conv", "Conv", "7"];
+
+test("a number counts from 0, a line of the list is itself, and else a name or a part of it is meant", () => {
+  /** @type {[string, string | null][]} */
+  const cases = [
+    ["0", "input"], ["2", "conv2d_1"], ["2 conv2d_1", "conv2d_1"], ["5", "7"], ["6", null], ["", null],
+    ["conv2d", "conv2d"], ["conv", "Conv"], ["CONV2", "conv2d"], ["k/c", "block/conv"], ["dense", null], ["-1", null],
+  ];
+  for (const [text, name] of cases) assert.equal(layerCalled(NAMES, text), name, text);
 });

@@ -1,12 +1,17 @@
-"""The single file in Firefox: it opens from disk and does there what it does in Chromium."""
+"""The single file in Firefox and WebKit: it opens from disk and does there what it does in Chromium."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from browser.driven_page import DrivenPage
 from browser.firefox import FIREFOX, firefox
+from browser.webkit import webkit, what_is_missing
 
 VIEW = 'document.querySelector("[id^=cnnviz-]").view'
 PLACE = f"""([stage, row, col, channel]) => {{
@@ -21,16 +26,28 @@ STILL = f"() => !{VIEW}.root.getAnimations({{ subtree: true }}).length"
 TEXT = f"(selector) => {VIEW}.root.querySelector(selector).textContent"
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory, walk_file):
+@contextmanager
+def opened(name: str, folder: Path) -> Iterator[DrivenPage]:
+    if name == "webkit":
+        if missing := what_is_missing():
+            pytest.skip(missing)
+        with webkit() as page:
+            yield page
+        return
     if not FIREFOX.exists():
         pytest.skip(f"there is no Firefox at {FIREFOX}: apt-get install firefox-esr")
     pytest.importorskip("websockets")
-    with firefox(tmp_path_factory.mktemp("firefox")) as opened:
-        opened.open(walk_file.as_uri(), 1280, 720)
-        opened.until(f"() => {VIEW}?.shownTurn === {VIEW}?.turn")
-        yield opened
-        assert opened.errors == []
+    with firefox(folder) as page:
+        yield page
+
+
+@pytest.fixture(scope="module", params=["firefox", "webkit"])
+def page(request, tmp_path_factory, walk_file):
+    with opened(request.param, tmp_path_factory.mktemp(request.param)) as page:
+        page.open(walk_file.as_uri(), 1280, 720)
+        page.until(f"() => {VIEW}?.shownTurn === {VIEW}?.turn")
+        yield page
+        assert page.errors == []
 
 
 def click(page, selector: str) -> None:
