@@ -10,6 +10,8 @@ try:
     from cnnviz.commands import main
 except (ImportError, MemoryError) as error:
     sys.exit(f"cnnviz: a library cannot be loaded, for want of memory perhaps: {error}")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 if __name__ == "__main__":
     sys.exit(main())

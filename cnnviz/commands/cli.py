@@ -27,7 +27,7 @@ from cnnviz.commands import (
     train,
     verify,
 )
-from cnnviz.commands.shared import complain
+from cnnviz.commands.shared import Interruption, complain
 from cnnviz.resources import address_space
 
 COMMANDS = tuple(
@@ -70,6 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["info", "no_such_model"])
     2
     """
+    try:
+        return _main(argv)
+    except KeyboardInterrupt:
+        # It came before the command began, or when it had ended.
+        return 130
+
+
+def _main(argv: Sequence[str] | None) -> int:
     _make_outputs_safe()
     try:
         code = _run(argv)
@@ -88,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        return _within_limits(_parser().parse_args(argv))
+        with Interruption():
+            return _within_limits(_parser().parse_args(argv))
     except SystemExit as stopped:
         return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
     except BrokenPipeError:

@@ -166,35 +166,46 @@ def words_beside(output: str | os.PathLike[str]) -> Iterator[None]:
 
 
 class Interruption:
-    """Ctrl-C while TensorFlow works, which now and then drops the KeyboardInterrupt that is raised inside it.
+    """Ctrl-C while libraries work, which now and then drop the KeyboardInterrupt that is raised inside them.
 
+    TensorFlow does, and Python itself where it comes into a callback, which it then prints as a traceback.
     Inside the context `check` raises it again, and leaving the context does, whatever came of it meanwhile.
+    An inner context shares what the outer one has heard.
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self._heard: list[bool] = []
 
     def _note(self, *_: object) -> None:
-        self._asked = True
+        self._heard.append(True)
         raise KeyboardInterrupt
 
+    def _drop(self, dropped: Any) -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            self._say_dropped(dropped)
+
     def check(self) -> None:
-        if self._asked:
+        if self._heard:
             raise KeyboardInterrupt from None
 
     def __enter__(self) -> Interruption:
         # Whoever started us deaf to Ctrl-C, or handles it, goes on so; only the main thread hears it.
-        self._ours = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        )
+        handler = signal.getsignal(signal.SIGINT)
+        outer = getattr(handler, "__self__", None)
+        main_thread = threading.current_thread() is threading.main_thread()
+        self._ours = main_thread and handler is signal.default_int_handler
+        if main_thread and isinstance(outer, Interruption):
+            self._heard = outer._heard
         if self._ours:
+            self._say_dropped = sys.unraisablehook
+            sys.unraisablehook = self._drop
             signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            sys.unraisablehook = self._say_dropped
         self.check()
 
 

@@ -53,5 +53,8 @@ class Engine(Protocol):
     def save_checkpoint(self, path: Path) -> None:
         """Write what a resumed run needs beside the other files."""
 
+    def keep_place(self, path: Path, epochs: int) -> None:
+        """Write the same in the middle of an epoch, if it can, and has so many whole epochs behind it."""
+
     def load_checkpoint(self, path: Path) -> int:
         """Go back to a checkpoint; how many whole epochs it has behind it. ValueError if it is none."""

@@ -75,6 +75,10 @@ class NumpyEngine:
     def save_checkpoint(self, path: Path) -> None:
         self.trainer.save_checkpoint(path)
 
+    def keep_place(self, path: Path, epochs: int) -> None:
+        if self.trainer.state.epoch == epochs:
+            self.save_checkpoint(path)
+
     def load_checkpoint(self, path: Path) -> int:
         self.trainer.load_checkpoint(path)
         state, steps = self.trainer.state, self.task.steps

@@ -125,9 +125,9 @@ def train(
     try:
         run.train(after_epoch)
     except KeyboardInterrupt:
-        # The NumPy engine keeps its place in the middle of an epoch, if the files tell of those before.
-        if engine == "numpy" and told == len(history["epochs"]):
-            run.save_checkpoint(files.checkpoint)
+        # Only a place that fits the files: the interruption may have come while they were written.
+        if told == len(history["epochs"]):
+            run.keep_place(files.checkpoint, told)
         raise
     files.checkpoint.unlink(missing_ok=True)
     return history

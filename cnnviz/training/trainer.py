@@ -121,10 +121,7 @@ class Trainer:
     @property
     def averaged(self) -> Network:
         """The network with the moving averages of its weights, where the optimizer keeps them."""
-        averages = {
-            key: slots[AVERAGE] for key, slots in self.state.slots.items() if AVERAGE in slots and self.steps
-        }
-        return self.network.with_weights(averages)
+        return _averaged(self.state)
 
     @property
     def steps(self) -> int:
@@ -161,6 +158,13 @@ class Trainer:
         ValueError, TypeError
             for images and labels that do not fit the network, the loss, or each other.
         """
+        step, self.state = self._made(images, labels, masks)
+        return step
+
+    def _made(
+        self, images: Any, labels: Any, masks: Mapping[str, Any] | None = None
+    ) -> tuple[TrainingStep, TrainerState]:
+        """The step from where this is, and the state after it, which is for the caller to take."""
         state = self.state
         with self._memory.used(), one_blas_thread():
             run = training_pass(state.network, images, Draws(self.seed, state.steps, masks))
@@ -202,8 +206,7 @@ class Trainer:
             labels=given,
             network=network,
         )
-        self.state = replace(state, network=network, slots=slots, steps=step.number)
-        return step
+        return step, replace(state, network=network, slots=slots, steps=step.number)
 
     @checked
     def fit(
@@ -300,7 +303,10 @@ class Trainer:
         Where the optimizer keeps averages of the weights, they are what is looked at. The loss has the
         penalties of regularisers in it, as in training.
         """
-        net, at_once = self.averaged, _positive(batch_size or EVALUATED_AT_ONCE, "batch_size")
+        return self._evaluated(self.averaged, images, labels, batch_size)
+
+    def _evaluated(self, net: Network, images: Any, labels: Any, batch_size: int | None = None) -> Row:
+        at_once = _positive(batch_size or EVALUATED_AT_ONCE, "batch_size")
         inputs, given = images_of(net, images), _by_output(net, labels, "labels", np.asarray)
         count = _count(inputs)
         _check_counts(count, given)
@@ -427,13 +433,13 @@ class Trainer:
             if augment is not None and draws is not None:
                 chosen = augment(chosen, draws[places])
             these, state = _taken(labels, order[places]), self.state
-            step = self.step(chosen, these)
+            step, after = self._made(chosen, these)
             wrong = self._wrong(step, state.network)
             if math.isfinite(step.loss):
                 sound = state
             if not wrong and (batch + 1) * batch_size >= count:
                 # No step follows that would find it.
-                loss = self.evaluate(chosen, these)["loss"]
+                loss = self._evaluated(_averaged(after), chosen, these)["loss"]
                 wrong = "" if math.isfinite(loss) else f"the loss is {loss:g} after"
             if wrong:
                 self.state = sound
@@ -444,10 +450,11 @@ class Trainer:
             before = f", after {step.loss:.4g} at the step before"
             size = len(order[places])
             sums = {
-                name: self.state.sums.get(name, 0.0) + value * size
+                name: state.sums.get(name, 0.0) + value * size
                 for name, value in {"loss": step.loss, **step.metrics}.items()
             }
-            self.state = replace(self.state, batches=batch + 1, sums=sums)
+            # All at once: whoever is interrupted here keeps the state before the step or the one after it.
+            self.state = replace(after, batches=batch + 1, sums=sums)
             yield step
 
     def _end_epoch(self, count: int, validation: tuple[Any, Any] | None, seconds: float) -> Row:
@@ -459,6 +466,11 @@ class Trainer:
             row |= {f"val_{name}": value for name, value in self.evaluate(*validation).items()}
         self.state = replace(state, epoch=state.epoch + 1, batches=0, sums={}, history=(*state.history, row))
         return row
+
+
+def _averaged(state: TrainerState) -> Network:
+    averages = {key: slots[AVERAGE] for key, slots in state.slots.items() if AVERAGE in slots and state.steps}
+    return state.network.with_weights(averages)
 
 
 def _moved_by_forward(run: Run, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

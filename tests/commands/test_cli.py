@@ -432,6 +432,40 @@ def test_an_interruption_that_a_library_drops_is_raised_at_the_next_step(dropped
 
 
 @pytest.mark.usefixtures("interruptible")
+def test_an_interruption_that_python_drops_is_no_traceback(capsys):
+    """What comes into a finaliser or another callback is printed and forgotten."""
+
+    class Dropping:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    reached = []
+
+    def drop_it():
+        with Interruption():
+            Dropping()
+            reached.append("outer")
+            with Interruption() as inner:
+                reached.append("inner")
+                inner.check()
+                reached.append("too far")
+
+    hook = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt):
+        drop_it()
+    assert reached == ["outer", "inner"]
+    assert capsys.readouterr() == ("", "")
+    assert sys.unraisablehook is hook
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interruption_before_a_command_begins_is_quiet(capsys, monkeypatch):
+    monkeypatch.setattr("cnnviz.commands.cli._make_outputs_safe", lambda: signal.raise_signal(signal.SIGINT))
+    assert main(["info"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_at_the_very_end_is_not_lost_and_a_process_deaf_to_it_stays_so():
     with pytest.raises(KeyboardInterrupt), Interruption(), contextlib.suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)

@@ -15,6 +15,7 @@ import os
 import pickle
 import resource
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -176,6 +177,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=_environment(),
+            start_new_session=True,
         )
         ready = self._answer(STARTING)
         if ready.error:
@@ -210,29 +212,47 @@ class _Child:
             )
 
     def end(self) -> None:
-        self._process.kill()
+        with suppress(ProcessLookupError):  # What it has started ends with it.
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
         self._errors.close()
 
 
 class _Clock:
-    """How long a process has worked and slept: all time but what it waits for a processor or a disk."""
+    """How long a process has worked and slept: all time but what it waits for a processor or a disk.
+
+    It sleeps where what it has started sleeps too, and has worked as long as the longest of these.
+    """
 
     def __init__(self, process: int) -> None:
-        self._folder = Path(f"/proc/{process}")
-        self._looked, self._begin, self._slept = time.monotonic(), self._worked(), 0.0
+        self._process = str(process)
+        self._looked, self._slept = time.monotonic(), 0.0
+        self._begin = _worked(self._process)
 
     def tick(self) -> float:
         """Seconds until now; it has to be asked often, for what happens between two looks is not seen."""
         before, self._looked = self._looked, time.monotonic()
+        processes = self._all()
         # A thread that runs or waits for a processor is in R, one that waits for a disk in D.
-        if not any(_fields(file)[:1] in (["R"], ["D"]) for file in self._folder.glob("task/*/stat")):
+        threads = (file for one in processes for file in Path("/proc", one).glob("task/*/stat"))
+        if not any(_fields(file)[:1] in (["R"], ["D"]) for file in threads):
             self._slept += self._looked - before
-        return self._worked() - self._begin + self._slept
+        own, *others = map(_worked, processes)
+        return max([own - self._begin, *others]) + self._slept
 
-    def _worked(self) -> float:
-        ticks = sum(map(int, _fields(self._folder / "stat")[11:13]))
-        return ticks / os.sysconf("SC_CLK_TCK")
+    def _all(self) -> list[str]:
+        """The process, and all that it has started and that are still there."""
+        found = [self._process]
+        for one in found:
+            for file in Path("/proc", one).glob("task/*/children"):
+                with suppress(OSError):
+                    found += file.read_text().split()
+        return found
+
+
+def _worked(process: str) -> float:
+    """Seconds that a process has had processors."""
+    return sum(map(int, _fields(Path("/proc", process, "stat"))[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _fields(file: Path) -> list[str]:

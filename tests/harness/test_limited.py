@@ -74,6 +74,18 @@ def test_waiting_for_a_processor_does_not_count() -> None:
     assert end.worked < 0.5 < 0.9 < end.seconds
 
 
+def work_in_a_child(seconds: float | None) -> None:
+    """Starts a process that works, and sleeps until it has ended."""
+    program = "import sys, time\nwhile time.process_time() < float(sys.argv[1]): pass"
+    subprocess.run([sys.executable, "-I", "-S", "-c", program, str(seconds or 0)], check=True)
+
+
+@LINUX
+def test_the_work_of_what_a_case_has_started_counts_once() -> None:
+    ends = list(limited_calls(work_in_a_child, [0.4, 60.0], seconds=0.6, grace=0.4))
+    assert [end.error for end in ends] == ["", "TimeoutError"]
+
+
 @LINUX
 def test_a_command_has_its_memory_and_its_time() -> None:
     program = "import sys; x = bytearray({} * 2**20); print(len(sys.stdin.read())); sys.exit(3)"

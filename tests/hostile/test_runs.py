@@ -20,16 +20,19 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from cnnviz import Layer, Network
 from cnnviz.commands import main
 from cnnviz.images.mnist import load_mnist
 from cnnviz.resources import read_arrays, write_arrays
-from cnnviz.training import RunFiles
+from cnnviz.training import Recipe, RunFiles
+from cnnviz.training import train as run_training
 from cnnviz.training.history import read_history
 from harness.limited import MEGABYTE, limited_calls
 
@@ -140,6 +143,94 @@ def test_whenever_a_run_is_killed_its_files_agree_and_it_can_go_on():
             break
         steps += 1
     assert steps > 60
+
+
+# Interruptions ----------------------------------------------------------------------------------
+
+INTERRUPTED = ("trainer", "runs", "numpy_training", "run_files", "checkpoints", "resources")
+"""Modules in which a run is interrupted."""
+FEW_LINES = 3
+"""Of each module, unless all are tried."""
+
+
+def tiny_data() -> tuple[np.ndarray, np.ndarray]:
+    x, y = load_mnist()[0]
+    return x[:9], y[:9]
+
+
+@lru_cache(maxsize=1)
+def tiny() -> Network:
+    return Network(
+        [
+            Layer.from_config("image", "InputLayer", {"batch_shape": (None, 28, 28, 1)}),
+            Layer.from_config("pool", "AveragePooling2D", {"pool_size": 7}, inputs=("image",)),
+            Layer.from_config("flat", "Flatten", {}, inputs=("pool",)),
+            Layer.from_config("drop", "Dropout", {"rate": 0.2}, inputs=("flat",)),
+            Layer.from_config("scores", "Dense", {"units": 10, "activation": "softmax"}, inputs=("drop",)),
+        ],
+        seed=0,
+        name="tiny",
+    )
+
+
+def train_tiny(folder: str, *, resume: bool = False, stop_before: int = -1) -> list[tuple[str, int]]:
+    """Two epochs of three batches, interrupted before the line of this number; the lines, in order."""
+    lines: list[tuple[str, int]] = []
+
+    def traced(frame: Any, event: str, _: Any) -> Any:
+        module = Path(frame.f_code.co_filename).stem
+        if module not in INTERRUPTED:
+            return None
+        if event == "line":
+            if len(lines) == stop_before:
+                raise KeyboardInterrupt
+            lines.append((module, frame.f_lineno))
+        return traced
+
+    before = sys.gettrace()
+    sys.settrace(traced)
+    try:
+        recipe = Recipe(epochs=2, batch_size=4, average=0.9)
+        run_training(tiny(), recipe, folder, *tiny_data(), seed=3, resume=resume)
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def of_run(folder: str) -> dict[str, Any]:
+    history = json.loads((Path(folder) / "tiny.history.json").read_text())
+    for row in history["epochs"]:
+        del row["seconds"]
+    return {"history": json.dumps(history), **read_arrays(Path(folder) / "tiny.epochs.npz")}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_whenever_a_run_is_interrupted_it_goes_on_to_the_same_weights(tmp_path):
+    """Before every line that could leave the files, or a checkpoint, in contradiction."""
+    train_tiny(str(tmp_path / "whole"))  # What is made once is made now.
+    lines, whole = train_tiny(str(tmp_path / "again")), of_run(str(tmp_path / "again"))
+    # Each line where it comes first and last, as another epoch is on.
+    places = [*{line: k for k, line in reversed([*enumerate(lines)])}.items()]
+    places += {line: k for k, line in enumerate(lines)}.items()
+    chosen = set()
+    for module in INTERRUPTED:
+        own = sorted({place for (name, _), place in places if name == module})
+        assert len(own) > FEW_LINES
+        chosen |= set(own if THOROUGH else random.Random(3).sample(own, FEW_LINES))
+    for line in sorted(chosen):
+        with tempfile.TemporaryDirectory(dir=FAST) as folder:
+            with contextlib.suppress(KeyboardInterrupt):
+                train_tiny(folder, stop_before=line)
+            resume = (Path(folder) / "tiny.checkpoint.npz").exists()
+            train_tiny(folder, resume=resume)
+            found = of_run(folder)
+            line = f"before {lines[line]}, the {line}th"
+            assert found["history"] == whole["history"], f"{line}, resumed: {resume}"
+            for name, array in whole.items():
+                if name != "history":
+                    np.testing.assert_array_equal(found[name], array, err_msg=line)
+            names = sorted(os.listdir(folder))
+            assert names == ["tiny.epochs.npz", "tiny.history.json", "tiny.keras"], line
 
 
 # Data of one's own ------------------------------------------------------------------------------
@@ -323,11 +414,15 @@ def trained(case: tuple[str, str, tuple[str, ...], int, float] | None) -> tuple[
         cnnviz.resources.keras()
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        log = os.open(f"{out}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os._exit(main(["train", "mnist_maxpool", "--data", data, "--epochs", "3", "--out", out, *options]))
+        code = 130
+        # Before `main` and behind it the signal is this function's, and must not get to what has called it.
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            log = os.open(f"{out}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            code = main(["train", "mnist_maxpool", "--data", data, "--epochs", "3", "--out", out, *options])
+        os._exit(code)
     begin = time.monotonic()
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         if sent and time.monotonic() > begin + after:

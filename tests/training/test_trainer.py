@@ -1,5 +1,6 @@
 """Trainer: steps and fits, resumed to the bit, and what it says where it cannot go on."""
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -206,6 +207,33 @@ def test_checkpoints_of_other_trainers_and_damaged_ones_are_refused(tmp_path):
         trainer.load_checkpoint(path)
     with pytest.raises(ValueError, match=r"there is no checkpoint"):
         trainer.load_checkpoint(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("within", ["_wrong", "_evaluated", "_metrics"])
+@pytest.mark.parametrize("step", [2, 5, 6])
+def test_an_interruption_within_a_step_keeps_the_state_before_it(tmp_path, monkeypatch, within, step):
+    """Else the step would be made once more when the run goes on, from what it has made already."""
+    images, labels = data(48)
+    whole = Trainer(small(), Adam(1e-2))
+    whole.fit(images, labels, 2, 16)
+    path, trainer = tmp_path / "run.npz", Trainer(small(), Adam(1e-2))
+    method = getattr(Trainer, within)
+
+    def interrupted(self, *arguments):
+        # The batch that is on, from 1, of three an epoch.
+        if 3 * self.state.epoch + self.state.batches + 1 == step:
+            raise KeyboardInterrupt
+        return method(self, *arguments)
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(Trainer, within, interrupted)
+        trainer.fit(images, labels, 2, 16, checkpoint=path)
+    trainer = Trainer(small(), Adam(1e-2))
+    trainer.load_checkpoint(path)
+    assert trainer.steps == 3 * trainer.state.epoch + trainer.state.batches
+    trainer.fit(images, labels, 2, 16, resume=True)
+    for key, array in weights_of(whole.network).items():
+        np.testing.assert_array_equal(weights_of(trainer.network)[key], array, err_msg=key)
 
 
 def test_a_loss_that_is_nan_is_said_with_its_step():
