@@ -33,6 +33,11 @@ def lessons() -> dict[str, Any]:
     return {name: _page(name, lesson.title, name == first) for name, lesson in LESSONS.items()}
 
 
+def page(name: str) -> Any:
+    """One page by its name: a lesson's, or another one's."""
+    return lessons().get(name) or _page(name, (WORKSHOP | REFERENCE)[name])
+
+
 def name_of(page: Any) -> str:
     """The name of a page's file: a lesson's name."""
     return page.url_path or next(iter(LESSONS))

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 1×1
-# A 1×1 convolution multiplies the channels of every pixel with one matrix. It leaves height and width
-# alone and mixes depth. That is a dense layer, applied at each pixel by itself.
+# A 1×1 convolution multiplies the channels of every pixel with one matrix: a dense layer, applied at each
+# pixel by itself. With stride 1 height and width stay as they are.
 
 # %%
 import numpy as np
@@ -42,11 +42,12 @@ print(np.array_equal(ops.dense(pixels, matrix, bias).reshape(check.dense.shape),
 
 # %% [markdown]
 # ## How much of it is needed
-# Only the strongest outputs, or only the largest singular directions. Nothing is trained again.
+# Only the outputs of which most leaves the activation, or only the largest singular directions. Nothing is
+# trained again.
 
 # %%
 trial = channels.ReductionTrial(net, name, images[:300], labels[:300])
-for by in ("outputs", "singular"):
+for by in ("leaving", "singular"):
     for reduction, evaluation in trial.sweep(by)[2::4]:
         cost = reduction.cost.everywhere(layer.output_shape[:2])
         print(

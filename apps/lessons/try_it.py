@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Try it
-# The network was trained on digits that had all been prepared alike. Your own digit is prepared in the
-# same way: its ink is told from its paper, scaled into 20x20 pixels, and placed in 28x28 by its
-# centre of mass. Then it can be read like any other.
+# The network was trained on digits that had all been prepared alike: scaled into 20x20 pixels, and placed
+# in 28x28 by their centre of mass. Your own digit is prepared likewise, once its ink is told from its paper;
+# its strokes are made as thick as theirs where they are not.
 
 # %%
 import numpy as np

@@ -1,5 +1,7 @@
 """Overview: the whole network on the chosen digit, from the image to the prediction."""
 
+from typing import Any
+
 import cached
 import chrome
 import evaluating
@@ -7,10 +9,14 @@ import lesson
 import question_widget
 import snippets
 import state
+import streamlit as st
+from chosen_digit import test_digits
+from plain import plain
 
 from cnnviz import figures
 from cnnviz.layers.layer import quoted
 from cnnviz.network.class_scores import gives_scores
+from cnnviz.numbers import counted, percent
 from cnnviz.teaching.questions import overview as questions
 
 # A picture of more is too tall to be looked at.
@@ -29,6 +35,40 @@ def show_all_layers() -> None:
     )
 
 
+def show_networks(models: list[str]) -> None:
+    """The networks that come with the pages: what each is made of, and how often it is right."""
+    st.markdown(
+        f"{plain(' and '.join(models))} come with these pages; *Network*, at the top, says which one they "
+        "show. Both learned from MNIST’s training digits. Here are their layers, each with the size of what "
+        "comes out of it: a bar is as long as the maps have rows. Between these layers stand activations, "
+        "batch norms and dropout, which leave the sizes as they are."
+    )
+    count = len(test_digits()[1])
+    for place, model in zip(chrome.columns(*[1] * len(models)), models, strict=True):
+        net, right = cached.network(model), count - len(cached.hard_cases(model))
+        layers = [layer for layer in net if layer.is_convolution or layer.is_dense or layer.is_pool]
+        shapes = [(1, 1, *layer.output_shape) if layer.is_dense else layer.output_shape for layer in layers]
+        with place:
+            chrome.show(
+                "bars",
+                f"{model}: {counted(sum(layer.is_convolution for layer in layers), 'convolution')}, "
+                f"{counted(sum(layer.is_pool for layer in layers), 'pooling')}, "
+                f"{counted(net.count_params()[0], 'parameter')}. Of {count:,} test digits, which it did not "
+                f"learn from, {right:,} are right: {percent(right / count)}.",
+                share=1 / len(models),
+                limit=460,
+                values=[shape[0] for shape in shapes],
+                labels=[f"{layer.name}, {window_of(layer)}" for layer in layers],
+                texts=[f"{maps} of {rows} × {columns}" for rows, columns, maps in shapes],
+            )
+
+
+def window_of(layer: Any) -> str:
+    """What a layer lays on its input."""
+    size = layer.config.get("kernel_size") or layer.config.get("pool_size")
+    return "×".join(map(str, size)) if size else "dense"
+
+
 # The whole network comes first; its walk begins with the image alone.
 here = lesson.begin("overview", opens=False)
 asked = []
@@ -39,6 +79,8 @@ if here.shows_a_digit:
     asked.append(questions.numbers_for_one_digit(here.network, layers))
 question_widget.ask(*asked)
 evaluating.show(here)
+models = cached.available_models()
+lesson.closer("networks", f"The two networks: {' and '.join(models)}", lambda: show_networks(models))
 if sum(layer.output_shape[-1] for layer in here.network if len(layer.output_shape) == 3) <= MOST_MAPS:
     lesson.closer("layers", "All layers in one picture", show_all_layers, asks=("shared",))
 snippets.show(

@@ -44,7 +44,7 @@ def keep_mask(shape: Any, rate: float, *, seed: int = 0, step: int = 0, layer: s
     rate
         The probability of being dropped, from 0 to below 1.
     seed, step
-        From 0. Every step draws anew; the same seed and step give the same mask.
+        From 0. Each step drops other numbers; the same seed and step drop the same.
     layer
         A layer's name, so that layers of one step draw different masks.
 

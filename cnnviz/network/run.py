@@ -27,6 +27,11 @@ class Run(Mapping[str, np.ndarray]):
     """Every activation of one forward pass: run["conv2d_3"] is what Keras's layer of that name returns.
 
     A mapping from layer names, in the network's order, to read-only arrays with a batch axis.
+
+    >>> from cnnviz import load_mnist, load_model
+    >>> run = load_model("mnist_14k").run(load_mnist()[1][0][0])
+    >>> run["conv2d_3"].shape, int(run.output.argmax())
+    ((1, 10, 10, 16), 7)
     """
 
     def __init__(

@@ -11,13 +11,15 @@ from cnnviz.numbers import brief
 class Lesson:
     """One lesson: its name in addresses and on the command line, its title, its part.
 
-    It opens on the digit of a rule in `opening_digits.OPENING_RULES`.
+    It opens on the digit of a rule in `opening_digits.OPENING_RULES`, and ends with the public functions that
+    do what it is about, by their paths.
     """
 
     name: str
     title: str
     part: str
     opens_on: str
+    in_python: tuple[str, ...]
 
 
 _PARTS = {
@@ -53,8 +55,27 @@ _OPENS_ON = {
 }
 """Rules by lesson; the others open on a digit about which the network is in doubt, so that changes show."""
 
+_IN_PYTHON = {
+    "overview": ("cnnviz.view", "cnnviz.explain"),
+    "try_it": ("cnnviz.load_image", "cnnviz.figures.preparation_steps"),
+    "feature_maps": ("cnnviz.Run", "cnnviz.figures.feature_maps"),
+    "receptive_field": ("cnnviz.receptive_field", "cnnviz.receptive_fields.check_field"),
+    "convolution": ("cnnviz.ops.conv2d", "cnnviz.animate.conv2d"),
+    "kernels": ("cnnviz.kernels.sobel", "cnnviz.figures.kernel_gallery"),
+    "three_by_three": ("cnnviz.channels.stack_of_3x3", "cnnviz.kernels.nearest_stack"),
+    "one_by_one": ("cnnviz.channels.mixing_matrix", "cnnviz.figures.pixel_mixing"),
+    "pooling": ("cnnviz.ops.max_pool2d", "cnnviz.animate.max_pool2d"),
+    "activation_functions": ("cnnviz.ops.relu", "cnnviz.figures.activation_curve"),
+    "batch_norm_and_dropout": ("cnnviz.ops.batch_norm", "cnnviz.figures.dropout_steps"),
+    "why_convolution": ("cnnviz.channels.conv_cost", "cnnviz.figures.moved_maps"),
+    "scores_to_loss": ("cnnviz.ops.softmax", "cnnviz.ops.softmax_cross_entropy"),
+    "epochs": ("cnnviz.training.Trainer", "cnnviz.figures.training_curves"),
+    "verification": ("cnnviz.verify",),
+}
+"""By lesson, the functions and classes that do what it is about; the page *In Python* tells of them."""
+
 LESSONS = {
-    name: Lesson(name, title, part, _OPENS_ON.get(name, "doubtful"))
+    name: Lesson(name, title, part, _OPENS_ON.get(name, "doubtful"), _IN_PYTHON[name])
     for part, titles in _PARTS.items()
     for name, title in titles.items()
 }

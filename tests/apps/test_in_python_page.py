@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.conftest import pictures, tables
+from cnnviz.teaching.lessons import LESSONS
 from cnnviz.teaching.public_names import ROOMS, public_names
 
 
@@ -30,6 +31,15 @@ def test_a_name_shows_its_docstring_example_and_picture(visit):
     at = visit("in_python", room="animate", name="max_pool2d")
     assert not at.exception
     assert "image" in {element.type for element in at.main}
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_s_functions_are_there(visit, lesson):
+    for path in LESSONS[lesson].in_python:
+        room, name = path.split(".")[-2:]
+        at = visit("in_python", room=room, name=name)
+        assert not at.warning
+        assert at.header[0].value == path
 
 
 def test_nonsense_in_the_address_is_noticed(visit):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -61,10 +62,18 @@ def test_no_text_of_a_page_s_own_code_is_shown(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_sets_a_half_truth_right(visit, page):
-    at = visit(page)
-    assert page == "overview" or ("Often heard" in htmls(at) and "In fact" in htmls(at))
+def test_a_page_ends_with_a_half_truth_set_right_and_the_functions_that_do_it(visit, page):
+    at = visit(page, model="mnist_maxpool", digit=8)
+    assert "Often heard" in htmls(at)
+    assert "In fact" in htmls(at)
     assert "Show the code" in [expander.label for expander in at.expander]
+    links = [link.proto for link in at.main.get("page_link") if link.proto.page == "in_python"]
+    expected = LESSONS[page].in_python
+    assert [link.label for link in links] == [f"`{path}`" for path in expected]
+    for link, path in zip(links, expected, strict=True):
+        room, name = path.split(".")[-2:]
+        query = {"digit": "8", "model": "mnist_maxpool", "room": room, "name": name}
+        assert dict(parse_qsl(link.query_string)) == query
 
 
 NONSENSE = dict.fromkeys(

@@ -6,6 +6,7 @@ import pytest
 
 from cnnviz.resources import app
 from cnnviz.teaching.lessons import LESSONS, lesson_named, neighbours
+from cnnviz.teaching.public_names import public_names
 
 
 def test_every_lesson_has_its_page_its_program_and_its_questions():
@@ -17,6 +18,16 @@ def test_every_lesson_has_its_page_its_program_and_its_questions():
     programs = {path.stem for path in (here / "lessons").glob("*.py")}
     # One more is for Python alone: to train a network of one's own and open it in the explorer.
     assert programs == {*LESSONS, "your_own_network"}
+
+
+def test_every_lesson_ends_with_public_functions_that_an_example_shows():
+    for lesson in LESSONS.values():
+        assert lesson.in_python
+        for path in lesson.in_python:
+            room, name = path.split(".")[-2:]
+            each = public_names(room)[name]
+            assert each.path == path
+            assert each.example, path
 
 
 def test_the_order_is_one_way_there_and_back():

@@ -20,9 +20,10 @@ ACTIVATION_FUNCTIONS: dict[str, Any] = {
         {
             "title": "What is negative becomes 0",
             "say": [
-                "An activation function is applied to each number by itself. This one is ReLU: what is "
-                "positive stays, everything else becomes 0.",
-                "Here {value(low)}, the smallest number of {conv}, becomes {value(after)}.",
+                "An activation function changes each number by itself. This one is ReLU: what is positive "
+                "stays, everything else becomes 0; the smallest number of {conv}, {value(low)}, "
+                "{'becomes' if value(low) != value(after) else 'stays'} {value(after)}.",
+                "Find out how much of a network that silences, and why it needs it all the same.",
             ],
             "state": {"zoom": "cell", "path": "{after}"},
         },
@@ -43,9 +44,9 @@ ACTIVATION_FUNCTIONS: dict[str, Any] = {
         {
             "title": "Why not leave it out?",
             "say": [
-                "A sum of sums is a sum: two convolutions in a row, with nothing between them, are one "
-                "convolution with a larger kernel. However many layers, the network could only add up "
-                "pixels.",
+                "A sum of sums is a sum: two convolutions in a row, with nothing between them, do what one "
+                "convolution with a larger kernel can do. However many layers it had, the network could "
+                "only add up pixels.",
                 "The bend at 0 is what makes a further layer worth having.",
             ],
             "state": {},

@@ -18,9 +18,9 @@ BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
             "title": "A scale and a shift",
             "say": [
                 "In a trained network batch norm does little: each number of a map is multiplied by one "
-                "number, and another is added.",
-                "Here {value(before)} is multiplied by {scale(spot)}, and {shift(spot): signed} is added: "
-                "{value(spot)}.",
+                "number, and another is added. Here {value(before)} is multiplied by {scale(spot)}, and "
+                "{shift(spot): signed} is added: {value(spot)}.",
+                "Find out where these two come from, and what becomes of dropout.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },
@@ -29,8 +29,15 @@ BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
             "say": [
                 "All {rows(norm) * columns(norm): count} cells of a map share the two; each of the "
                 "{channels(norm): count} {channels(norm): map|maps} has its own.",
-                "They come from four numbers a map: a mean and a variance, measured while it learned, and "
-                "a scale and a shift that were learned.",
+                [
+                    "parameters(norm) == 4 * channels(norm)",
+                    "They come from four numbers a map: a mean and a variance, measured while the network "
+                    "learned, and a scale and a shift that it learned.",
+                ],
+                [
+                    "parameters(norm) != 4 * channels(norm)",
+                    "They come from what was measured and learned during training.",
+                ],
             ],
             "state": {"zoom": "layer", "layer": "{norm}", "path": "{spot}"},
             "question": {
@@ -49,9 +56,9 @@ BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
         {
             "title": "What it is for",
             "say": [
-                "While it learns, each map of a batch is brought to mean 0 and variance 1 before that: "
-                "however the layers before it change, what follows gets numbers of a size that it is used "
-                "to.",
+                "While the network learns, batch norm first brings each map to mean 0 and variance 1 over "
+                "the batch. However the layers before it change, what follows gets numbers of a size that "
+                "it is used to.",
                 "So larger learning rates work, and the random start matters less.",
             ],
             "state": {},
@@ -59,9 +66,9 @@ BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
         {
             "title": "And dropout?",
             "say": [
-                "Dropout sets a share of the numbers to 0, others in each batch, so that no layer can rely "
-                "on a single one. It does so only while the network learns.",
-                "Here nothing is dropped: what you see is the whole network.",
+                "While the network learns, dropout sets a share of the numbers to 0, in each batch different "
+                "ones, so that no layer can rely on a single one.",
+                "Afterwards nothing is dropped: what you see here is the whole network.",
             ],
             "state": {},
         },

@@ -16,9 +16,10 @@ CONVOLUTION: dict[str, Any] = {
             "title": "Multiply, add up, move on",
             "say": [
                 "A convolution lays a small table of weights, its kernel, on a patch of the image, "
-                "multiplies each pair of numbers and adds the products up. Then it moves on by one place "
-                "and does so again.",
-                "What comes out is a map: one number for each place. Point at a number to see its patch.",
+                "multiplies each weight by the number below it and adds the products up. Then it moves on "
+                "and does so again: one number for each place, which together are a map.",
+                "Point at a number to see its patch, and find out what is in it and why so few weights are "
+                "enough.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},
         },
@@ -66,7 +67,7 @@ CONVOLUTION: dict[str, Any] = {
             "say": [
                 "Now the paper under the kernel is wiped blank. Every product is 0, and the number is "
                 "{value_after(spot, wiped(middle, reach))}: the bias alone.",
-                "So a map is not 0 where nothing is drawn: it is the bias.",
+                "So what a map holds where nothing is drawn is its bias.",
             ],
             "names": {
                 "reach": "max(window_rows(conv), window_columns(conv))",
@@ -87,9 +88,9 @@ CONVOLUTION: dict[str, Any] = {
             "title": "What size comes out",
             "if": SLIDES,
             "say": [
-                "It must lie on the image with all its weights, so along {rows(pixels): count} rows it has "
-                "{rows(pixels): count} − {window_rows(conv): count} + 1 = {rows(conv): count} places: the "
-                "map has {rows(conv): count} × {columns(conv): count} numbers.",
+                "The kernel must lie on the image with all its weights, so along {rows(pixels): count} rows "
+                "it has {rows(pixels): count} − {window_rows(conv): count} + 1 = {rows(conv): count} places: "
+                "the map has {rows(conv): count} × {columns(conv): count} numbers.",
                 "Padding would give it more places, a stride or a dilation fewer.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},

@@ -21,22 +21,23 @@ FEATURE_MAPS: dict[str, Any] = {
         {
             "title": "One kernel, asked everywhere",
             "say": [
-                "A feature map holds one kernel’s answer at every place: {conv} has {channels(conv): count} "
-                "{channels(conv): kernel|kernels}, and so as many maps of {rows(relu): count} × "
-                "{columns(relu): count} numbers.",
+                "A feature map holds one kernel’s answer at every place: {channels(conv): count} "
+                "{channels(conv): kernel|kernels} of {conv} {channels(conv): makes|make} {channels(conv): "
+                "count} {channels(conv): map|maps} of {rows(relu): count} × {columns(relu): count} numbers.",
                 "Point at a map for its numbers; click it for its kernel.",
+                "Find out what is in such a number, and whether the strongest map matters most.",
             ],
             "state": {"zoom": "layer", "layer": "{relu}", "path": "{spot}"},
         },
         {
             "title": "What is in a number",
             "say": [
-                "The strongest, {value(spot)}, is in map {channel(spot): count}. It is a sum of products "
-                "and of the bias, {bias(cell(conv, row(spot), column(spot), channel(spot))): signed}, "
-                "which does not depend on the image.",
+                "The largest number, {value(spot)}, is in map {channel(spot): count}. Before the ReLU it was "
+                "a sum of products and a bias, {bias(cell(conv, row(spot), column(spot), channel(spot))): "
+                "signed}, which does not depend on the image.",
                 [
                     f"on_blank(spot) != 0 and {IN_GREY}",
-                    "So not all of it was drawn: on blank paper the same cell is {on_blank(spot)}.",
+                    "So it is not ink alone: on blank paper the same cell is {on_blank(spot)}.",
                 ],
                 [f"on_blank(spot) == 0 and {IN_GREY}", "On blank paper the same cell is 0."],
             ],
@@ -55,7 +56,7 @@ FEATURE_MAPS: dict[str, Any] = {
         {
             "title": "Strong is not important",
             "say": [
-                "Map {channel(spot): count}, with the strongest number, is now switched off.",
+                "Map {channel(spot): count}, with the largest number, is now switched off.",
                 [
                     "same_after(gone)",
                     "The answer stays {predicted(1)}: {probability_after(gone): probability}, before "

@@ -41,6 +41,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                 "{nonzero(pixels): count} of them {nonzero(pixels): is|are} not 0; the largest is "
                 "{value(bright)}, in row {row(bright): count}, column {column(bright): count}, counted "
                 "from 0.",
+                "Follow them, layer by layer, to the answer, {predicted(1)}, and then from the answer back "
+                "to the pixels that made it.",
             ],
             "names": {"bright": "largest(pixels)"},
             "state": {"zoom": "layer", "layer": "{pixels}"},
@@ -49,11 +51,10 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "A kernel looks at it",
             "say": [
                 "A kernel is a small table of weights, here {window_rows(conv): count} × "
-                "{window_columns(conv): count} of them. It lies on a patch of the image, and each weight "
-                "is multiplied by the number below it.",
-                "The products add up to one new number; then the kernel moves on. It has {rows(conv): "
-                "count} × {columns(conv): count} places to stand, and so makes a map of {rows(conv) * "
-                "columns(conv): count} numbers.",
+                "{window_columns(conv): count} of them. It lies on a patch of the image: each weight is "
+                "multiplied by the number below it, and the products add up to one new number.",
+                "Then it moves on: it has {rows(conv): count} × {columns(conv): count} places to stand, "
+                "and so makes a map of {rows(conv) * columns(conv): count} numbers.",
             ],
             "state": {
                 "zoom": "layer",
@@ -101,10 +102,11 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "Many kernels, many maps",
             "say": [
-                "The layer has {channels(conv): count} {channels(conv): kernel|kernels}, each with weights "
-                "of its own, and each passes over the whole image: {channels(conv): one map|so many maps}.",
+                "Each kernel has weights of its own, passes over the whole image and makes one map: here "
+                "{channels(conv): count} {channels(conv): kernel makes|kernels make} {channels(conv): "
+                "count} {channels(conv): map|maps}.",
                 "That takes {parameters(conv): count} weights and biases, however large the image is. On "
-                "this one the strongest answer is in map {liveliest(conv): count}.",
+                "this image the strongest answer is in map {liveliest(conv): count}.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}"},
         },
@@ -140,9 +142,9 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "The norm: a scale and a shift",
             "if": "stage('affine', 1) != ''",
             "say": [
-                "Then each map is multiplied by one number and another is added, the same for all its "
-                "cells, so that the next layer gets numbers of a size that it is used to: here "
-                "{value(before)} × {scale(largest(norm))} {'+' if shift(largest(norm)) >= 0 else '−'} "
+                "Then each map is multiplied by one number, and another is added: the same two for all its "
+                "cells. So the next layer gets numbers of a size that it is used to.",
+                "Here {value(before)} × {scale(largest(norm))} {'+' if shift(largest(norm)) >= 0 else '−'} "
                 "{abs(shift(largest(norm)))} = {value(largest(norm))}.",
             ],
             "names": {
@@ -209,8 +211,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "Each layer sees more",
             "say": [
                 "A number of the first layer sees {field_rows(conv): count} × {field_columns(conv): count} "
-                "pixels. One behind it reads several of those, and so sees more. The sides grow: "
-                "{fields()}.",
+                "pixels; a later one that reads several of those sees more. From layer to layer the sides "
+                "grow: {fields()}.",
                 [
                     "whole",
                     "The scores at the end see {field_rows(scores): count} × {field_columns(scores): "
@@ -307,16 +309,17 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "What would change its mind?",
             "say": [
-                "A search tries squares of 1 to {most_side(): count} pixels a side, inked or wiped blank: "
-                "of each size the {most_places(): count} places where the gradient promises most. Each is "
-                "run through the whole network.",
+                "A search tries squares of 1 to {most_side(): count} pixels a side, inked or wiped blank, "
+                "and runs each through the whole network: of each size the {most_places(): count} whose "
+                "pixels promise most, by their gradient.",
                 [
                     "flip() != ''",
-                    "After {tried(): count} {tried(): try|tries} this was the smallest of them that does "
-                    "it: {flip_side(): count} × {flip_side(): count} pixels from row {flip_row(): count}, "
-                    "column {flip_column(): count}, {'inked' if flip_inks() else 'wiped blank'}. Now it "
-                    "says {predicted_after(flip())}, with {probability_after(flip()): probability}; "
-                    "before, it said {predicted(1)}, with {probability(1): probability}.",
+                    "After {tried(): count} {tried(): try|tries} this was the smallest that does it: "
+                    "{flip_side(): count} × {flip_side(): count} {flip_side(): pixel|pixels} from row "
+                    "{flip_row(): count}, column {flip_column(): count}, {'inked' if flip_inks() else 'wiped "
+                    "blank'}. Now it says "
+                    "{predicted_after(flip())}, with {probability_after(flip()): probability}; before, it "
+                    "said {predicted(1)}, with {probability(1): probability}.",
                 ],
                 [
                     "flip() == ''",

@@ -19,13 +19,13 @@ KERNELS: dict[str, Any] = {
     },
     "steps": [
         {
-            "title": "A kernel is what it looks for",
+            "title": "What a kernel looks for",
             "say": [
-                "A kernel's weights say which pixels count, and whether for or against. The sum is large "
+                "A kernel’s weights say which pixels count, and whether for or against: the sum is large "
                 "where {'ink lies on positive weights and blank paper' if channels(pixels) == 1 else 'large "
                 "numbers lie on positive weights and small ones'} on negative ones.",
-                "Layer {conv} has {channels(conv): count} {channels(conv): kernel|kernels}, all learned. "
-                "Click a map to see the one that made it, and drag its weights.",
+                "{conv} has {channels(conv): count} {channels(conv): kernel|kernels}; their weights were "
+                "learned. Find out where one fits best, and what becomes of the answer without it.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},
         },
@@ -34,14 +34,14 @@ KERNELS: dict[str, Any] = {
             "say": [
                 "The largest number of all, {value(spot)}, is in map {channel(spot): count}: of all "
                 "patches and all kernels, these two together give the most.",
+                "Drag a weight of the kernel, and watch the number.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },
         {
             "title": "And where the opposite stands",
             "say": [
-                "The smallest is {value(low)}, in map {channel(low): count}, from kernel {channel(low): "
-                "count}.",
+                "The smallest number, {value(low)}, is in map {channel(low): count}.",
                 [
                     f"sum(low) < 0 and {IN_GREY}",
                     "Its products add up to {sum(low): signed}: here ink lies on negative weights.",
@@ -57,9 +57,9 @@ KERNELS: dict[str, Any] = {
             "title": "A well-known one in its place",
             "if": "swap != ''",
             "say": [
-                "Now kernel {channel(spot): count} is Sobel’s for x. It subtracts the left from the right, "
-                "so it answers where ink begins or ends from left to right: at this place it gives "
-                "{value_after(spot, swap)}.",
+                "Now Sobel’s kernel for x stands in place of kernel {channel(spot): count}. It subtracts the "
+                "left from the right, so it answers where ink begins or ends from left to right: at this "
+                "place it gives {value_after(spot, swap)}.",
                 [
                     "same_after(swap)",
                     "The other layers have never seen such a map, and yet the answer stays {predicted(1)}: "

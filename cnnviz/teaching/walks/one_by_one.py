@@ -24,9 +24,11 @@ ONE_BY_ONE: dict[str, Any] = {
         {
             "title": "One place, through all maps",
             "say": [
-                "At a single place, through all {channels_read(mixing): count} maps: the numbers that stand "
-                "there, each times its weight, and the bias make one number, {value(spot)}.",
-                "Click another number of {mixing}: always one place, always all maps.",
+                "A 1 × 1 kernel looks at a single place, but through all {channels_read(mixing): count} "
+                "maps: the numbers that stand there, each times its weight, and the bias add up to "
+                "{value(spot)}.",
+                "Click another number of {mixing}: it is always one place, and always all maps. Find out "
+                "what such a mixture is good for.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },
@@ -84,8 +86,16 @@ ONE_BY_ONE: dict[str, Any] = {
             "say": [
                 "{rows(before): count} × {columns(before): count} stay {rows(mixing): count} × "
                 "{columns(mixing): count}, and each number sees {field_rows(mixing): count} × "
-                "{field_columns(mixing): count} pixels of the image, as those sees that it reads.",
-                "Height and width stay; what changes is the depth.",
+                "{field_columns(mixing): count} pixels of the image, just like the numbers that it reads.",
+                [
+                    "channels(mixing) != channels_read(mixing)",
+                    "Height and width stay; what changes is the depth, from {channels_read(mixing): count} "
+                    "maps to {channels(mixing): count}.",
+                ],
+                [
+                    "channels(mixing) == channels_read(mixing)",
+                    "Height and width stay; here even the depth does, {channels(mixing): count} maps.",
+                ],
             ],
             "state": {"path": "{spot}"},
         },
@@ -125,8 +135,8 @@ ONE_BY_ONE: dict[str, Any] = {
                     "It makes {channels(mixing): count} mixtures of {channels_read(mixing): count} maps: "
                     "the next layer reads what was put together, not each by itself.",
                 ],
-                "It has {parameters(mixing): count} weights and biases of its own. Put behind it, an "
-                "activation makes it more than a mixture.",
+                "{mixing} itself has {parameters(mixing): count} weights and biases. With an activation "
+                "behind it, it can do more than mix.",
             ],
             "state": {},
         },

@@ -15,7 +15,9 @@ POOLING: dict[str, Any] = {
             "title": "The largest stays",
             "say": [
                 "Of {window_rows(pool): count} × {window_columns(pool): count} numbers the largest stays, "
-                "here {value(spot)}; the others are dropped. Click any other number of {pool}.",
+                "here {value(spot)}; the others are dropped. Click any other number of {pool} for its "
+                "window.",
+                "Find out what is lost by that, and what the layers behind it gain.",
             ],
             "state": {"zoom": "layer", "path": "{spot}"},
             "question": {
@@ -34,11 +36,10 @@ POOLING: dict[str, Any] = {
         {
             "title": "Maps get smaller",
             "say": [
-                "{rows(before): count} × {columns(before): count} numbers a map become {rows(pool): count} "
-                "× {columns(pool): count}; the {channels(pool): count} {channels(pool): map stays one|maps "
-                "stay as many}.",
-                "Each map is pooled by itself. Nothing is multiplied and nothing is learned: {pool} has "
-                "{parameters(pool): count} weights.",
+                "Each map is pooled by itself: its {rows(before): count} × {columns(before): count} numbers "
+                "become {rows(pool): count} × {columns(pool): count}, and of {channels(pool): count} "
+                "{channels(pool): map|maps} there {channels(pool): is|are} still {channels(pool): count}.",
+                "Nothing is multiplied and nothing is learned: {pool} has {parameters(pool): count} weights.",
             ],
             "state": {"zoom": "layer", "layer": "{pool}", "path": "{spot}"},
         },
@@ -47,8 +48,7 @@ POOLING: dict[str, Any] = {
             "say": [
                 "The largest number may stand anywhere in its window: what comes out is the same. So a "
                 "stroke that moves within a window changes little.",
-                "That is what a classifier can do without, and what a network that must say where "
-                "something is needs.",
+                "A classifier can do without that; a network that must say where something is cannot.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },

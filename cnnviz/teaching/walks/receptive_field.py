@@ -24,17 +24,18 @@ RECEPTIVE_FIELD: dict[str, Any] = {
             "title": "What can one number see?",
             "say": [
                 "This number of {conv} was made from {field_rows(conv): count} × {field_columns(conv): "
-                "count} pixels, marked on the image, and from nothing else: that is its receptive field.",
+                "count} pixels, marked on the image, and from no others: that is its receptive field.",
                 "Point at any number of any map, and its field is marked.",
+                "Find out how it grows from layer to layer, and whether a number really sees nothing else.",
             ],
             "state": {"path": "{spot}"},
         },
         {
             "title": "A layer later it is larger",
             "say": [
-                "This one of {second} reads {window_rows(second): count} × {window_columns(second): count} "
-                "cells, each of which sees a field of its own. They overlap: together they are "
-                "{field_rows(second): count} × {field_columns(second): count} pixels.",
+                "This number of {second} reads {window_rows(second): count} × {window_columns(second): "
+                "count} cells, each of which sees a field of its own. These fields overlap: together they "
+                "are {field_rows(second): count} × {field_columns(second): count} pixels.",
             ],
             "state": {"path": "{deep}"},
         },
@@ -44,10 +45,10 @@ RECEPTIVE_FIELD: dict[str, Any] = {
             f"column(bright) >= field_columns(second))",
             "say": [
                 "The number at the top left of {second} sees rows 0 to {field_rows(second) - 1: count} and "
-                "columns 0 to {field_columns(second) - 1: count}. The pixel with the most ink, in row "
-                "{row(bright): count}, column {column(bright): count}, is not among them.",
-                "Wiped blank, the prediction may change, but this number stays {value_after(corner, "
-                "wiped(bright, 0))}. Paint anywhere outside its field: it stays.",
+                "columns 0 to {field_columns(second) - 1: count}.",
+                "The pixel with the most ink, in row {row(bright): count}, column {column(bright): count}, "
+                "lies outside. It is now wiped blank, and this number is still {value_after(corner, "
+                "wiped(bright, 0))}: paint anywhere outside its field, and it stays.",
             ],
             "state": {"path": "{corner}", "changes": "{wiped(bright, 0)}"},
         },
@@ -55,9 +56,10 @@ RECEPTIVE_FIELD: dict[str, Any] = {
             "title": "Inside: it follows",
             "if": f"{IN_GREY} and ends_on_ink(deep)",
             "say": [
-                "The way down from {second}’s largest number ends on the pixel in row {row(end): count}, "
-                "column {column(end): count}, within its field.",
-                "Wiped blank, it makes {value_after(deep, wiped(end, 0))} of what was {value(deep)}.",
+                "Follow the largest number of {second} down to the pixels, and you end within its field: at "
+                "row {row(end): count}, column {column(end): count}.",
+                "That pixel is now wiped blank, and the number is {value_after(deep, wiped(end, 0))}; it was "
+                "{value(deep)}.",
             ],
             "names": {"end": "path_end(deep)"},
             "state": {"path": "{deep}", "changes": "{wiped(end, 0)}"},
@@ -66,8 +68,8 @@ RECEPTIVE_FIELD: dict[str, Any] = {
             "title": "How it grows",
             "say": [
                 "From layer to layer the sides grow: {fields()}. A kernel of k cells adds k − 1 steps, and "
-                "a step is as many pixels as two neighbouring cells are apart: behind a pooling with "
-                "stride 2, twice as many.",
+                "a step is the distance in pixels between two neighbouring cells, which a stride of 2 "
+                "doubles.",
                 "A 1 × 1 kernel adds nothing.",
             ],
             "state": {"path": "{scored(1)}"},
@@ -87,7 +89,8 @@ RECEPTIVE_FIELD: dict[str, Any] = {
                 [
                     "field_rows(scores) >= rows(pixels) and field_columns(scores) >= columns(pixels)",
                     "The scores see {field_rows(scores): count} × {field_columns(scores): count} pixels: "
-                    "the whole image. Else the network would have to answer without having seen all of it.",
+                    "the whole image. Otherwise the network would have to answer without having seen all of "
+                    "it.",
                 ],
                 [
                     "field_rows(scores) < rows(pixels) or field_columns(scores) < columns(pixels)",

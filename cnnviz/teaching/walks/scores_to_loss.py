@@ -17,7 +17,7 @@ SCORES_TO_LOSS: dict[str, Any] = {
             "say": [
                 "The last layer gives each class a score: any number, positive or negative. The highest is "
                 "{score(1)}, for {predicted(1)}; next comes {predicted(2)} with {score(2)}.",
-                "Paint on the image, and watch them move.",
+                "Paint on the image and watch them, and find out how a share and a loss are made of them.",
             ],
             "state": {"zoom": "layer", "layer": "{scores}", "path": "{scored(1)}"},
         },
@@ -53,8 +53,8 @@ SCORES_TO_LOSS: dict[str, Any] = {
         {
             "title": "The loss",
             "say": [
-                "The loss is −log of the share that the right answer gets: 0 if that is 1, and more the "
-                "less it is.",
+                "The loss is −log of the share that the right answer gets: 0 for a share of 1, and the "
+                "larger the smaller the share is.",
                 "If {predicted(1)} is right, it is {max(0, 0 - log(probability(1)))} here.",
                 [
                     "probability(2) > 0",

@@ -32,9 +32,10 @@ THREE_BY_THREE: dict[str, Any] = {
         {
             "title": "Two small ones see as much as a large one",
             "say": [
-                "This number of {second} reads 3 × 3 cells, and each of those read 3 × 3 pixels: together "
-                "5 × 5 pixels, marked on the image.",
-                "So a second 3 × 3 sees as far as a 5 × 5 kernel would.",
+                "This number of {second} reads 3 × 3 cells, and each of those was made from 3 × 3 pixels: "
+                "together that is 5 × 5 pixels, marked on the image.",
+                "So two 3 × 3 kernels in a row see as far as one of 5 × 5. Find out what that saves, and "
+                "what it costs.",
             ],
             "state": {"path": "{spot}"},
         },
@@ -42,17 +43,17 @@ THREE_BY_THREE: dict[str, Any] = {
             "title": "The number itself",
             "say": [
                 "It reads its 3 × 3 cells in all {channels_read(second): count} maps: {products(second): "
-                "count} products make {value(spot)}.",
+                "count} products add up to {sum(spot): signed}, and with the bias to {value(spot)}.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },
         {
             "title": "Fewer weights",
             "say": [
-                "From one map to one map, two 3 × 3 kernels have 2 · 9 = {2 * 9: count} weights, a 5 × 5 has "
-                "{5 * 5: count}. {deep: count} of them have {few: count} and see {wide: count} × "
-                "{wide: count}, where one kernel has {many: count}.",
-                "With C maps before, between and behind it is C · C times as many of each.",
+                "From one map to one map, two 3 × 3 kernels have 2 · 9 = {2 * 9: count} weights, one of 5 × 5 has "
+                "{5 * 5: count}. {deep: count} kernels of 3 × 3 have {few: count} and see {wide: count} × "
+                "{wide: count} pixels, for which one kernel needs {many: count}.",
+                "With C maps before, between and behind them, all these numbers are C · C times as large.",
             ],
             "state": {"zoom": "layer", "layer": "{second}", "path": "{spot}"},
             "question": {
@@ -75,7 +76,7 @@ THREE_BY_THREE: dict[str, Any] = {
                 "{many: count} weights can be any {many: count} numbers. Without an activation between them, "
                 "{deep: count} 3 × 3 kernels would be one {wide: count} × {wide: count} kernel, but only one "
                 "that {few: count} weights can make.",
-                "With an activation between them they are more than any one kernel: a sum cannot say "
+                "With activations between them they can do what no single kernel can: a sum cannot say "
                 "“this, but only if that”.",
             ],
             "state": {"zoom": "layer", "layer": "{second}", "path": "{spot}"},

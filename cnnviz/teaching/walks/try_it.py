@@ -15,24 +15,25 @@ TRY_IT: dict[str, Any] = {
         {
             "title": "Yours to change",
             "say": [
-                "It says {predicted(1)} with {probability(1): probability}, then {predicted(2)} with "
-                "{probability(2): probability}. Paint on the image with the pointer: everything is "
-                "computed while you do.",
-                "Or press Draw and write one of your own.",
+                "The network says {predicted(1)} with {probability(1): probability}; next comes "
+                "{predicted(2)} with {probability(2): probability}. How much of the image must change "
+                "before it changes its mind?",
+                "Paint on it, or press Draw and make one of your own: everything is computed while you do.",
             ],
             "state": {},
         },
         {
             "title": "Moved aside",
             "say": [
-                "It now lies {far: count} pixels further to the right; what leaves the paper is lost.",
+                "The image now lies {far: count} pixels further to the right; what leaves the paper is lost.",
                 [
                     "same_after(move)",
-                    "It is still {predicted(1)}, with {probability_after(move): probability}.",
+                    "The network still says {predicted(1)}, with {probability_after(move): probability}.",
                 ],
                 [
                     "not same_after(move)",
-                    "Now it says {predicted_after(move)} with {probability_after(move): probability}.",
+                    "Now the network says {predicted_after(move)} with {probability_after(move): "
+                    "probability}.",
                 ],
             ],
             "state": {"changes": "{move}"},
@@ -40,8 +41,8 @@ TRY_IT: dict[str, Any] = {
         {
             "title": "Nothing at all",
             "say": [
-                "A blank sheet is {predicted_after(blank)} to it, with {probability_after(blank): "
-                "probability}.",
+                "Now the paper is blank, and the network says {predicted_after(blank)} with "
+                "{probability_after(blank): probability}.",
                 "It has {cells(last()): count} answers and must give one, however little there is to see.",
             ],
             "names": {"blank": "shifted(rows(pixels), 0)"},
@@ -59,18 +60,23 @@ TRY_IT: dict[str, Any] = {
             "title": "As little as it takes",
             "say": [
                 [
-                    "flip() != ''",
-                    "{flip_side(): count} × {flip_side(): count} pixels, {'inked' if flip_inks() else "
-                    "'wiped blank'}, are enough: now it says {predicted_after(flip())} with "
-                    "{probability_after(flip()): probability}. A search found them in {tried(): count} "
-                    "{tried(): try|tries}.",
+                    "flip() != '' and flip_side() > 1",
+                    "A square of {flip_side(): count} × {flip_side(): count}, {'inked' if flip_inks() else "
+                    "'wiped blank'}, is enough: now the network says {predicted_after(flip())} with "
+                    "{probability_after(flip()): probability}. A search found it in {tried(): count} "
+                    "{tried(): try|tries}: can you do it with fewer pixels?",
+                ],
+                [
+                    "flip() != '' and flip_side() == 1",
+                    "A single pixel, {'inked' if flip_inks() else 'wiped blank'}, is enough: now the network "
+                    "says {predicted_after(flip())} with {probability_after(flip()): probability}. A search "
+                    "found it in {tried(): count} {tried(): try|tries}: can you find another?",
                 ],
                 [
                     "flip() == ''",
                     "A search tried {tried(): count} {tried(): square|squares} of ink or blank paper, and "
-                    "none changed its mind.",
+                    "none changed its mind. Can you do it with the brush?",
                 ],
-                "Can you do it with less?",
             ],
             "searches": True,
             "state": {"changes": "{flip()}"},

@@ -15,33 +15,33 @@ VERIFICATION: dict[str, Any] = {
         {
             "title": "Every number has a receipt",
             "say": [
-                "This one is {value(spot)}. Its {products(conv): count} {products(conv): product "
-                "adds|products add} up to {sum(spot): signed}, with the bias {bias(spot): signed}.",
+                "Here {products(conv): count} {products(conv): product adds|products add} up to {sum(spot): "
+                "signed}, and the bias is {bias(spot): signed}: {value(spot)}.",
                 "At the foot of the receipt stands what rounding leaves between this sum and the number "
-                "that was computed.",
+                "that was computed. Find out why it need not be 0, and who else computed it.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },
         {
             "title": "Why not exactly the same?",
             "say": [
-                "Numbers have 24 binary digits here. Each sum is rounded to them, and in which order a "
-                "layer adds up decides how.",
+                "Numbers have 24 binary digits here, and each sum is rounded to them. So the result depends "
+                "a little on the order in which a layer adds up.",
                 "How far two orders can be apart is known beforehand, from the number of terms and their "
                 "sizes: that is the bound which every comparison is held to.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
             "question": {
-                "ask": "Two programs add the same 1,000 numbers in other orders and differ in the last "
+                "ask": "Two programs add the same 1,000 numbers in different orders and differ in the last "
                 "digit. Which is wrong?",
                 "choices": [
                     [
                         "Neither, if both are within the bound",
                         "1 == 1",
-                        "Right: each rounded, and each rounded otherwise.",
+                        "Right: both had to round, each in its own way.",
                     ],
                     ["The slower one", "1 == 0", "Speed says nothing about rounding."],
-                    ["Both", "1 == 0", "Either may be the nearest that rounding allows."],
+                    ["Both", "1 == 0", "Each may be as near as rounding allows."],
                 ],
             },
         },

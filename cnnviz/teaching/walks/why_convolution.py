@@ -22,11 +22,12 @@ WHY_CONVOLUTION: dict[str, Any] = {
             "title": "The image moves, the maps move along",
             "if": f"{SLIDES} and column(spot) + by >= 0",
             "say": [
-                "All on the image now lies {abs(by): count} pixels further to the {'right' if by > 0 else "
+                "The image now lies {abs(by): count} pixels further to the {'right' if by > 0 else "
                 "'left'}, and so does all that the kernels found: {value(spot)} stood in column "
                 "{column(spot): count}, now {value_after(moved, move)} stands in column {column(moved): "
                 "count}.",
-                "Drag it yourself with Move, and watch the maps.",
+                "Drag it yourself with Move, and watch the maps. Find out why so few weights can do that, "
+                "and how far it reaches.",
             ],
             "names": {"moved": "cell(conv, row(spot), column(spot) + by, channel(spot))"},
             "state": {"path": "{moved}", "changes": "{move}"},
@@ -82,21 +83,21 @@ WHY_CONVOLUTION: dict[str, Any] = {
             "say": [
                 [
                     "same_after(move)",
-                    "With all on it {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
-                    "it still says {predicted(1)}: {probability_after(move): probability}, before "
+                    "With the image {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
+                    "the network still says {predicted(1)}: {probability_after(move): probability}, before "
                     "{probability(1): probability}.",
                 ],
                 [
                     "not same_after(move)",
-                    "With all on it {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
-                    "it says {predicted_after(move)} with {probability_after(move): probability}; before "
-                    "it was {predicted(1)} with {probability(1): probability}.",
+                    "With the image {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
+                    "the network says {predicted_after(move)} with {probability_after(move): probability}; "
+                    "before it was {predicted(1)} with {probability(1): probability}.",
                 ],
                 [
                     "rows(source(scores)) * columns(source(scores)) > 1 and products(scores) == "
                     "cells(source(scores))",
-                    "The maps move along, but the last layer has a weight of its own for each place: it is "
-                    "not sure that the answer stays.",
+                    "The maps move along, but the last layer has a weight of its own for each place: nothing "
+                    "makes sure that the answer stays.",
                 ],
             ],
             "state": {"changes": "{move}"},

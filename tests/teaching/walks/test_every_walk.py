@@ -60,6 +60,7 @@ def test_every_step_can_be_said(tellings):
                 text = " ".join(filter(None, texts_of(step)))
                 assert not re.search(r"[{}]|not a number|infinite|  ", text), text
                 assert 1 <= len(step.say) <= 3
+                assert len(re.findall(r"[.?](?=\s|$)", " ".join(step.say))) <= 3, step.say
                 assert all(re.search(r"[.?]$", each) for each in step.say), step.say
                 assert not re.search(r"\b1 (maps|kernels|tries|squares|weights|products|rows)\b", text), text
 

@@ -125,7 +125,7 @@ def test_the_loss_is_minus_the_logarithm_of_the_share(run):
 def test_blank_paper_is_answered_as_the_network_answers_it(run):
     blank = run.network.predict(np.zeros((28, 28), np.uint8))[0]
     for _, steps, _ in steps_of("try-it", run):
-        assert f"A blank sheet is {blank.argmax()} to it" in steps["Nothing at all"].say[0]
+        assert f"is blank, and the network says {blank.argmax()} with" in steps["Nothing at all"].say[0]
 
 
 def test_a_mixture_of_maps_moves_nothing():
