@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from cnnviz.concepts.dropout import dropout_layers
 from cnnviz.network import Network, Run
@@ -63,6 +66,7 @@ TEN = Need(lambda net: net.output_shape == (10,), "ten classes, of which this pa
 DIGITS = Need(_digits, "ten classes of digits in grey, 28 × 28, over which this page measures")
 PICTURES = "MNIST's digits, over which this page measures, as it is shown pictures of its own"
 DROPOUT = Need(lambda net: bool(dropout_layers(net)), "a dropout layer")
+FINITE = "finite numbers: on this picture some of its own are none, or are too large to be added up"
 RECORD = Need(lambda net: False, "the record that was kept of the bundled networks")
 
 NEEDS: dict[str, tuple[Need, ...]] = {
@@ -101,10 +105,11 @@ _WALK_NEEDS = {
 """Parts of walks' needs, in words."""
 
 
-def lack_of(lesson: str, net: Network, *, digits: bool = True) -> str:
+def lack_of(lesson: str, net: Network, *, digits: bool = True, run: Run | None = None) -> str:
     """What a lesson's page needs and a network has not; "" where it has all.
 
     `digits` is whether MNIST's are what the network is shown: a page that measures over them needs that too.
+    `run` is what it is shown, if there is such a run: a page that measures a network needs finite numbers.
 
     >>> import cnnviz
     >>> lack_of("pooling", cnnviz.load_model("mnist_14k")), lack_of("epochs", cnnviz.load_model("mnist_14k"))
@@ -115,7 +120,19 @@ def lack_of(lesson: str, net: Network, *, digits: bool = True) -> str:
             return need.words
         if need is DIGITS and not digits:
             return PICTURES
-    return ""
+    return FINITE if NEEDS.get(lesson) and run is not None and not _is_finite(run) else ""
+
+
+_FINITE: WeakKeyDictionary[Run, bool] = WeakKeyDictionary()
+"""Runs that were looked through."""
+
+
+def _is_finite(run: Run) -> bool:
+    """Whether no number of a run is NaN or infinite, nor the sum of any layer's."""
+    if run not in _FINITE:
+        with np.errstate(all="ignore"):
+            _FINITE[run] = all(np.isfinite(run[name].sum()) for name in run)
+    return _FINITE[run]
 
 
 def lack_for(walk: Walk, run: Run) -> str:
