@@ -53,7 +53,7 @@ from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import BUNDLED, asset
 from cnnviz.stage import build_scene
 from cnnviz.stage.component import run_shown
-from cnnviz.stage.intervention import with_changed_weights
+from cnnviz.stage.intervention import MOST, with_changed_weights
 from cnnviz.stage.stage_state import entry_of
 from cnnviz.teaching.public_names import drawn_by, public_names
 from cnnviz.teaching.questions import Question
@@ -131,9 +131,15 @@ def _bundled(model: str) -> cnnviz.Network:
     return cnnviz.load_model(model)
 
 
+MOST_LETTERS = 1_000_000
+"""Of changed weights: to read them takes far more room than they have."""
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
 def changed(which: Changed) -> cnnviz.Network:
     """A model with the learner's weights; ValueError if they do not fit it."""
+    if len(which.changes) > MOST_LETTERS or which.changes.count("!") >= MOST:
+        raise ValueError(f"changes must be at most {MOST}, in {MOST_LETTERS:,} letters")
     changes = entry_of("changes", which.changes)
     if any(change.get("kind") != "weights" for change in changes):
         raise ValueError("changes must be of weights")

@@ -57,10 +57,9 @@ def show() -> Mixed:
         if not isinstance(told, Mapping):
             return
         weights = told.get("weights")
-        if isinstance(weights, list) and all(isinstance(one, int | float) for one in weights):
-            text = _text(weights)
-            if _fits(text):
-                state.put("mix", text)
+        # A number of any size, or none, may come from a browser.
+        if isinstance(weights, list) and len(weights) == 3 and all(map(_is_weight, weights)):
+            state.put("mix", _text(weights))
         for name, short, limit in (("y", "row", rows), ("x", "col", cols)):
             if state.is_place(told.get(short), limit):
                 state.put(name, told[short])
@@ -95,6 +94,10 @@ def _text(weights: tuple[float, ...] | list[float]) -> str:
 
 def _weights(text: str) -> tuple[float, ...]:
     return tuple(float(one) for one in array_from_text(text, np.float64)[0])
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1
 
 
 def _fits(text: str) -> bool:

@@ -34,7 +34,7 @@ def _draw(own: OpenedNetwork) -> None:
         st.error(plain(f"The pictures were not measured: {error or 'it takes too much memory'}."))
         return
     for output, result in results.items():
-        names = own.classes.get(output) or [str(k) for k in range(len(result.confusion))]
+        names = own.classes.get(output) or [str(k) for k in range(result.classes)]
         of = f" of {output}" if len(results) > 1 else ""
         chrome.facts(
             (f"accuracy{of}", percent(result.accuracy)),
@@ -58,7 +58,7 @@ def _draw(own: OpenedNetwork) -> None:
 
 
 def _confusions(result: Classification, names: list[str]) -> None:
-    if len(result.confusion) <= LARGEST_MATRIX:
+    if result.classes <= LARGEST_MATRIX:
         rows = [[names[k], *row] for k, row in enumerate(result.confusion.tolist())]
         caption = "Rows are what the pictures are, columns what they are called."
         chrome.table(["", *names], rows, caption=caption, name="confusion")

@@ -183,7 +183,7 @@ def current(*, saved: bool = False, what: str = "This page shows") -> Current:
 def lack(here: Current) -> str:
     """What the page's lesson needs, beside what its walk does, and the user's own network lacks; else ""."""
     lesson = st.session_state["lesson"]
-    return "" if here.opened is None else lack_of(lesson, here.network)
+    return "" if here.opened is None else lack_of(lesson, here.network, run=here.run)
 
 
 def instead_of(here: Current, lacks: str, what: str = "This page shows") -> Current:

@@ -19,6 +19,7 @@ from cnnviz.images.input_pictures import input_picture
 from cnnviz.layers.layer import quoted
 from cnnviz.network.open_networks import OPEN
 from cnnviz.network.opened_network import OpenedNetwork
+from cnnviz.resources import one_line
 from cnnviz.stage import incoming
 
 OWN = "own"
@@ -138,7 +139,7 @@ class OpenedPicture(Digit):
     @property
     def name(self) -> str:
         """What to call it in a sentence."""
-        return brought()[self.own][1] if self.own else self.opened.examples.names[self.index]
+        return one_line(brought()[self.own][1] if self.own else self.opened.examples.names[self.index])
 
     @property
     def title(self) -> str:

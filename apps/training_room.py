@@ -12,6 +12,7 @@ from typing import Any
 import header
 import opened
 import streamlit as st
+import turns
 from components import component
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -100,10 +101,18 @@ def shown_run(look: Looking) -> WatchedRun | None:
     """The run that is shown: the session's own of these settings, or another that it watches."""
     own, on = runs().run_of(me()), runs().on
     # Who waited need watch no longer, and where none is on there is nothing to be watched.
-    look.watching = look.watching and own is None and on is not None
+    look.watching = look.watching and own is None and on is not None and _is_to_be_seen(on)
     if look.watching:
         return on
     return own if own is not None and own.settings == look.settings else None
+
+
+def _is_to_be_seen(run: WatchedRun) -> bool:
+    """Whether its network is still there: that of another reader may be closed."""
+    try:
+        return network_before(run.settings) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def settings_on() -> RunSettings | None:
@@ -132,7 +141,8 @@ def beside(look: Looking, digit: Any, stage_of: RunSettings) -> Iterator[Run]:
         _show_panel(look, run, net, picture)
     with stage:
         if look.run is None or look.digit is not digit:
-            look.run, look.digit = _after(look).run(digit), digit
+            with turns.aside():  # The network may be anybody's, and slow.
+                look.run, look.digit = _after(look).run(digit), digit
         yield look.run
 
 
@@ -214,8 +224,8 @@ def _obey(look: Looking) -> None:
     look.refused, look.file = "", None
     try:
         _do(look, asked)
-    except (OSError, ValueError) as error:
-        look.refused = str(error)
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        look.refused = str(error) or "it takes too much memory"
 
 
 def _do(look: Looking, asked: Mapping[str, Any]) -> None:
@@ -264,6 +274,8 @@ def _explain(look: Looking, run: WatchedRun, at: Any) -> None:
         run.pause()
     look.step = look.picture["step"]
     names = [layer.name for layer in network_before(run.settings) if layer.is_convolution]
+    if not names:
+        return
     layer = look.layer if look.layer in names else names[0]
     found = run.ask("receipt", step=look.step, weight=f"{layer}/kernel", at=at)
     look.receipt = {"title": found["title"], "html": found["html"]}

@@ -79,12 +79,23 @@ def write_together(
     They are replaced in the order given, after `before` was called. Only a kill between two replacements
     leaves a part of them, and then it is the first ones.
     """
+    _allow_open_files(len(files) + 100)
     with ExitStack() as stack:
         puts = [stack.enter_context(_written(path, write)) for path, write in files.items()]
         if before is not None:
             before()
         for put in puts:
             put()
+
+
+def _allow_open_files(count: int) -> None:
+    """Let this program have so many files open, as far as the system does: 256 are usual on a Mac."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if 0 <= now < count:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count if most < 0 else min(count, most), most))
 
 
 @contextmanager
@@ -234,8 +245,9 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def text_writer(text: str) -> Callable[[str], object]:
-    """What `write_atomically` calls to write a text as it is, in UTF-8."""
-    return lambda temporary: Path(temporary).write_text(text, encoding="utf-8", newline="")
+    """What `write_atomically` calls to write a text in UTF-8; half a character of a name is escaped."""
+    content = text.encode(errors="backslashreplace")
+    return lambda temporary: Path(temporary).write_bytes(content)
 
 
 def arrays_writer(arrays: Mapping[str, np.ndarray]) -> Callable[[str], None]:
@@ -539,6 +551,14 @@ def limit_address_space(most: int) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def limit_processor_time(most: float) -> None:
+    """Let this program compute for so many seconds, on all cores together; then the system ends it."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(most), math.ceil(most) + 5))
 
 
 def start_python(

@@ -104,7 +104,9 @@ def _why_not(net: Network, examples: Examples) -> str:
         )
     outputs = ", ".join(f"{output} has {size}" for output, size in sizes.items())
     if examples.classes is None:
-        most = int(examples.labels.max(initial=0))
+        least, most = int(examples.labels.min(initial=0)), int(examples.labels.max(initial=0))
+        if least < 0:
+            return f"labels must be classes from 0, got {least}"
         return f"no output of {net.name} has as many classes as the labels, up to {most}: {outputs}"
     return (
         f"the folder has {len(examples.classes)} classes, and no output of {net.name} has as many: "
@@ -126,7 +128,7 @@ def _for_json(result: Classification, names: Sequence[str] | None, images: Seque
         "loss": result.loss,
         "accuracy": result.accuracy,
         **({"classes": names} if names else {}),
-        "confusion": result.confusion.tolist(),
+        **_confusions_for_json(result),
         "worst": [
             {"image": images[one.index], "label": one.label, "ranked": [list(pair) for pair in one.ranked]}
             for one in result.worst
@@ -134,9 +136,18 @@ def _for_json(result: Classification, names: Sequence[str] | None, images: Seque
     }
 
 
+def _confusions_for_json(result: Classification) -> dict[str, Any]:
+    """The matrix, or of very many classes those pairs of which there are any."""
+    from cnnviz.network.confusion import MOST_IN_A_MATRIX
+
+    if result.classes <= MOST_IN_A_MATRIX:
+        return {"confusion": result.confusion.tolist()}
+    return {"pairs": [[*pair, count] for pair, count in sorted(result.pairs.items())]}
+
+
 def _details(result: Classification, names: Sequence[str] | None, images: Sequence[str]) -> Iterator[str]:
     """The confusion matrix, or the commonest confusions of many classes; and the worst mistakes."""
-    classes = len(result.confusion)
+    classes = result.classes
     called = names or [str(k) for k in range(classes)]
     if classes <= LARGEST_MATRIX:
         yield ""

@@ -12,10 +12,6 @@ from cnnviz.resources import text_writer, write_together
 KEY, ALL = "key.csv", "all-sheets.html"
 
 
-MOST_STUDENTS = 1000
-"""Sheets that are made at once: all are in memory, with their pictures."""
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lesson", metavar="LESSON", help="the lesson, such as one_by_one")
     parser.add_argument(
@@ -42,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from cnnviz.teaching.exercises.answer_key import answer_key
     from cnnviz.teaching.exercises.notebooks import notebook
     from cnnviz.teaching.exercises.paper import paper
-    from cnnviz.teaching.exercises.worksheets import with_exercises, worksheets
+    from cnnviz.teaching.exercises.worksheets import MOST_STUDENTS, with_exercises, worksheets
 
     with_exercises(args.lesson)
     net = load_model(args.model)

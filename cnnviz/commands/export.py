@@ -110,7 +110,7 @@ def export_course(args: argparse.Namespace) -> int:
     folder = folder_of(args.output)
     texts = course(net, args.digits or DIGITS)
     folder.mkdir(parents=True, exist_ok=True)
-    size = sum(len(text.encode()) for text in texts.values())
+    size = sum(len(text.encode(errors="surrogatepass")) for text in texts.values())
     write_together({folder / name: text_writer(text) for name, text in texts.items()})
     pages = len(texts) - 2
     say(f"{folder}: {pages} lessons, {size / 1e6:.1f} MB, begin with {folder / 'index.html'}")

@@ -140,8 +140,6 @@ def content_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
 
 def _array(picture: Any, side: int) -> np.ndarray:
     """An opened Pillow image as an array of one of `read_image`'s kinds, upright."""
-    from PIL import ImageOps
-
     size = picture.size
     if max(size) > side:
         size = tuple(max(1, round(length * side / max(size))) for length in size)
@@ -150,8 +148,18 @@ def _array(picture: Any, side: int) -> np.ndarray:
             picture.draft(None, (2 * size[0], 2 * size[1]))
     picture.load()
     picture = plain(picture) if size == picture.size else _reduced(picture, size)
-    upright = np.asarray(ImageOps.exif_transpose(picture))
-    return upright.astype(np.uint16) if upright.dtype.itemsize > 1 else upright
+    array = np.asarray(upright(picture))
+    return array.astype(np.uint16) if array.dtype.itemsize > 1 else array
+
+
+def upright(picture: Any) -> Any:
+    """A Pillow image turned as its orientation tag says; as it is where its tags are damaged."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # Pillow raises SyntaxError, struct.error and others for them.
+        return picture
 
 
 def plain(picture: Any) -> Any:

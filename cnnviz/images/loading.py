@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_steps
-from cnnviz.images.image_files import FORMATS, MAX_PIXELS, ImageError, content_of, plain, read_image
+from cnnviz.images.image_files import FORMATS, MAX_PIXELS, ImageError, content_of, plain, read_image, upright
 from cnnviz.images.ink import LARGEST
 from cnnviz.images.preprocessing import MODES, check_mode, preprocess
 
@@ -174,7 +174,7 @@ def _read(source: Any, side: Callable[[int, int], int | None]) -> tuple[np.ndarr
     if hasattr(source, "has_transparency_data"):
         try:
             return from_pillow(source), [f"a Pillow image: {_said_of(source)}"]
-        except OSError as error:
+        except Exception as error:  # Pillow reads late, and raises nearly anything.
             raise ImageError(f"the image is damaged and cannot be decoded ({error})") from None
     array = np.asarray(source)
     fits = array.ndim in (2, 3) and array.shape[2:] <= (4,) and array.size and array.dtype.kind in "buif"
@@ -225,15 +225,13 @@ def from_pillow(picture: Any) -> np.ndarray:
     >>> from_pillow(Image.new("CMYK", (3, 2))).shape
     (2, 3, 3)
     """
-    from PIL import ImageOps
-
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode in ("I", "F"):
-        array = np.asarray(upright)
+    picture = upright(picture)
+    if picture.mode in ("I", "F"):
+        array = np.asarray(picture)
         # Pillow holds images of 16 bits as "I" too, once something was done to them.
-        deep = upright.mode == "I" and array.min() >= 0 and 255 < array.max() < 2**16
+        deep = picture.mode == "I" and array.min() >= 0 and 255 < array.max() < 2**16
         return array.astype(np.uint16) if deep else array
-    array = np.asarray(plain(upright))
+    array = np.asarray(plain(picture))
     return array.astype(np.uint16) if array.dtype.itemsize > 1 else array
 
 

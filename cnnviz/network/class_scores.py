@@ -59,7 +59,7 @@ def labels_by_output(
     for output, size in classes_of(net).items():
         known = list(names.get(output, ()))
         if folders is None:
-            if int(labels.max()) < size:
+            if int(labels.min()) >= 0 and int(labels.max()) < size:
                 found[output] = labels
         elif known and set(folders) <= set(known):
             found[output] = np.array([known.index(each) for each in folders])[labels]

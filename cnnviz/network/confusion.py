@@ -5,6 +5,8 @@ Scores come batch by batch, so that images of any number take the room of one ba
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,9 @@ import numpy as np
 from cnnviz.network.evaluation import are_probabilities, cross_entropies
 from cnnviz.network.mistakes import Mistake, likeliest
 
+MOST_IN_A_MATRIX = 2_000
+"""Classes whose confusions are handed out as a matrix, which has as many numbers as pairs of them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Classification:
@@ -20,29 +25,48 @@ class Classification:
 
     Parameters
     ----------
-    confusion
-        (classes, classes) integers: images of the class of the row that were called the class of the column.
+    classes
+        How many there are.
+    pairs
+        How many images of a class were called a class, by (class, what it was called), where any were.
     loss
         The mean cross-entropy in nats; None if the scores are not probabilities.
     worst
         The mistakes, those first in which a wrong class is furthest above the right one.
     """
 
-    confusion: np.ndarray
+    classes: int
+    pairs: Mapping[tuple[int, int], int]
     loss: float | None
     worst: tuple[Mistake, ...]
 
     @property
     def images(self) -> int:
-        return int(self.confusion.sum())
+        return sum(self.pairs.values())
 
     @property
     def correct(self) -> int:
-        return int(np.trace(self.confusion))
+        return sum(count for (true, called), count in self.pairs.items() if true == called)
 
     @property
     def accuracy(self) -> float:
         return self.correct / self.images
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """The pairs as a matrix (classes, classes): its rows are what the images are.
+
+        ValueError for more than 2,000 classes.
+        """
+        if self.classes > MOST_IN_A_MATRIX:
+            raise ValueError(
+                f"a matrix of {self.classes:,} x {self.classes:,} classes is too large; at most "
+                f"{MOST_IN_A_MATRIX:,} are put into one: take the pairs"
+            )
+        matrix = np.zeros((self.classes, self.classes), int)
+        for place, count in self.pairs.items():
+            matrix[place] = count
+        return matrix
 
     def most_confused(self, count: int) -> list[tuple[int, int, int]]:
         """The commonest mistakes, as (class, what it was called, how often).
@@ -50,10 +74,8 @@ class Classification:
         >>> classify([[0.2, 0.8], [0.1, 0.9], [0.6, 0.4]], [0, 0, 0]).most_confused(3)
         [(0, 1, 2)]
         """
-        wrong = self.confusion * (1 - np.eye(len(self.confusion), dtype=int))
-        order = np.argsort(-wrong, axis=None, kind="stable")[:count]
-        pairs = np.stack(np.unravel_index(order, wrong.shape), axis=-1).tolist()
-        return [(true, called, int(wrong[true, called])) for true, called in pairs if wrong[true, called]]
+        wrong = [(true, called, n) for (true, called), n in self.pairs.items() if true != called]
+        return sorted(wrong, key=lambda each: (-each[2], *each[:2]))[:count]
 
 
 class Tally:
@@ -69,7 +91,8 @@ class Tally:
 
     def __init__(self, keep: int = 10, top: int = 2) -> None:
         self.keep, self.top = keep, top
-        self._confusion: np.ndarray | None = None
+        self._classes = 0
+        self._pairs: Counter[tuple[int, int]] = Counter()
         self._loss: float | None = 0.0
         self._worst: list[tuple[float, Mistake]] = []
 
@@ -99,12 +122,11 @@ class Tally:
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
             wrong = labels[(labels < 0) | (labels >= classes)][0]
             raise ValueError(f"labels must be from 0 to {classes - 1}, got {wrong}")
-        if self._confusion is None:
-            self._confusion = np.zeros((classes, classes), int)
-        first = int(self._confusion.sum())
+        self._classes = classes
+        first = self._pairs.total()
         indices = range(first, first + len(labels)) if indices is None else indices
         called = scores.argmax(axis=1)
-        np.add.at(self._confusion, (labels, called), 1)
+        self._pairs.update(zip(labels.tolist(), called.tolist(), strict=True))
         if self._loss is not None:
             self._loss = (
                 self._loss + float(cross_entropies(scores, labels).sum())
@@ -120,10 +142,11 @@ class Tally:
     @property
     def result(self) -> Classification:
         """What was counted so far; ValueError if nothing was."""
-        if self._confusion is None or not self._confusion.sum():
+        if not self._pairs:
             raise ValueError("no image was classified")
-        loss = None if self._loss is None else self._loss / int(self._confusion.sum())
-        return Classification(self._confusion, loss, tuple(mistake for _, mistake in self._worst))
+        loss = None if self._loss is None else self._loss / self._pairs.total()
+        worst = tuple(mistake for _, mistake in self._worst)
+        return Classification(self._classes, dict(self._pairs), loss, worst)
 
 
 def classify(scores: Any, labels: Any) -> Classification:

@@ -57,7 +57,7 @@ class OpenNetworks:
 
     def give(self, opened: OpenedNetwork) -> None:
         """Let all sessions have a network."""
-        opened.name = self._named(opened.path.stem)
+        opened.name = self._named(one_line(opened.path.stem))
         self.given = opened
 
     def of(self, session: str) -> OpenedNetwork | None:

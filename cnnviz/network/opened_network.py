@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from cnnviz.network.mistakes import likeliest
 from cnnviz.network.network_in_child import NetworkInChild
 from cnnviz.network.run import Run
 from cnnviz.numbers import number, probability
+from cnnviz.resources import one_line
 
 MEMORY_LIMIT = 2 * 10**9
 """Bytes that all activations of one image may take: ResNet152 at 224 takes 0.3 GB."""
@@ -39,6 +41,9 @@ LARGEST_FILE = 200 * 10**6
 
 SIDE = 64
 """Of a made picture, where a network takes any size."""
+
+INPUT_SHARE = 8
+"""What an image takes while it is read and scaled, of what it takes in the end; that much must fit."""
 
 
 class OpenedNetwork:
@@ -96,6 +101,7 @@ class OpenedNetwork:
             self.name = self.network.name
             self.are_digits: bool | None = None
             """Whether its classes are digits, as the user says; None if nobody has said."""
+            _check_inputs(self.network, self.memory_limit)
             self.made = _made_examples(self.network)
             """What it is shown before anybody has opened a picture."""
             self.show(self.made)
@@ -118,8 +124,9 @@ class OpenedNetwork:
             )
         self.check(first[1])
         self.examples = examples
-        self.classes = {output: list(names) for output, names in (classes or {}).items()}
-        self.labels = labels_by_output(self.network, examples, self.classes)
+        self.labels = labels_by_output(self.network, examples, classes or {})
+        # A folder's name may be no text: a page that is given half a character fails.
+        self.classes = {output: [*map(one_line, names)] for output, names in (classes or {}).items()}
 
     def check(self, image: Any) -> None:
         """ValueError if an image does not fit, or would take more than the limits."""
@@ -285,6 +292,23 @@ def _is_picture(shape: Sequence[int | None]) -> bool:
     return len(shape) == 3 and shape[2] in (1, 3, 4)
 
 
+def _check_inputs(net: NetworkInChild, limit: float) -> None:
+    """ValueError where the images alone, which are made here and not by the child, would take too much."""
+    sizes = {
+        name: prod(size or SIDE for size in net[name].output_shape) * net.dtype.itemsize
+        for name in net.inputs
+    }
+    total, largest = sum(sizes.values()), max(sizes, key=sizes.__getitem__)
+    if total > limit / INPUT_SHARE:
+        shape = " x ".join(str(size or "any") for size in net[largest].output_shape)
+        raise ValueError(
+            f"one image of {net.name} takes {total / 1e9:,.1f} GB, most of it for the input {largest} with "
+            f"{shape} numbers; the limit is an eighth of that of all activations, "
+            f"{limit / INPUT_SHARE / 1e9:,.2f} GB: memory_limit=BYTES (a command's --memory-limit GB) raises "
+            "it"
+        )
+
+
 def _made_examples(net: NetworkInChild, count: int = 1) -> Examples:
     """Examples to look at before anybody has opened a picture: drawn ones, or random numbers."""
     columns: dict[str, list[Any]] = {}
@@ -308,10 +332,12 @@ def _made_picture(net: NetworkInChild, name: str, seed: int) -> LoadedImage:
     height, width = (size or SIDE for size in shape[:2])
     moves = np.random.default_rng(seed).uniform(-0.2, 0.2, 4) if seed else np.zeros(4)
     down, right, low, far = moves
-    row, col = np.mgrid[:height, :width] + 0.5
-    image = np.stack([255 - 60 * col / width, 240 - 40 * row / height, np.full((height, width), 225)], -1)
+    # Numbers of a row and of a column, as those of all pixels would take eight times the picture's room.
+    row, col = (np.arange(height) + 0.5)[:, None], np.arange(width) + 0.5
+    image = np.empty((height, width, 3), np.uint8)
+    image[..., 0], image[..., 1], image[..., 2] = 255 - 60 * col / width, 240 - 40 * row / height, 225
     row, col = row / height, col / width
     image[(row - 0.4 - down) ** 2 + (col - 0.35 - right) ** 2 < 0.06] = (214, 84, 40)
     image[(abs(row - 0.72 - low) < 0.09) & (abs(col - 0.6 - far) < 0.3)] = (36, 92, 170)
     mode = expected_pixels(net, name).mode
-    return load_as(image.astype(np.uint8), (height, width, *shape[2:]), "unit" if mode == "digit" else mode)
+    return load_as(image, (height, width, *shape[2:]), "unit" if mode == "digit" else mode)

@@ -276,7 +276,9 @@ def _digest(image: Any) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name, pixels in sorted(image.items()) if isinstance(image, Mapping) else [("", image)]:
         array = np.ascontiguousarray(pixels)
-        digest.update(f"{name} {array.dtype} {array.shape} {getattr(pixels, 'said', '')}".encode())
+        # What is said names the file, and a file's name on Linux may be no text.
+        said = f"{name} {array.dtype} {array.shape} {getattr(pixels, 'said', '')}"
+        digest.update(said.encode(errors="surrogatepass"))
         digest.update(array.tobytes())
     return digest.hexdigest()
 

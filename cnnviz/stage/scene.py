@@ -107,7 +107,8 @@ class Scene:
             extents = extents_of(self.plan.taken.stages, run, index)
             digest.update(extents.data)
             item["extents"] = self.numbers.add(extents)
-        digest.update(f"{title} {label} {key} {code}".encode())
+        # A file's name on Linux may be no text.
+        digest.update(f"{title} {label} {key} {code}".encode(errors="surrogatepass"))
         self.items.append(item)
         self.values.append(values)
         header["key"] = digest.hexdigest()

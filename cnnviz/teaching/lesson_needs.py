@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from cnnviz.channels import mixing_layers
 from cnnviz.concepts.activation_exchange import hidden_activations
@@ -90,6 +93,7 @@ TRAINS_OTHERWISE = Need(
     lambda net: bool(normalized_maps(net) or dropout_layers(net)),
     "a batch normalisation of maps, and a dropout layer",
 )
+FINITE = "finite numbers: on this picture some of its own are none, or are too large to be added up"
 RECORD = Need(lambda net: False, "the record that was kept of the bundled networks")
 
 NEEDS: dict[str, tuple[Need, ...]] = {
@@ -156,14 +160,31 @@ WALK_NEEDS = {
 """Parts of walks' needs, in words."""
 
 
-def lack_of(lesson: str, net: Network) -> str:
+def lack_of(lesson: str, net: Network, *, run: Run | None = None) -> str:
     """What a lesson's page needs and a network has not; "" where it has all.
+
+    `run` is what it is shown, if there is such a run: a page that measures a network needs finite numbers.
 
     >>> import cnnviz
     >>> lack_of("pooling", cnnviz.load_model("mnist_14k")), lack_of("epochs", cnnviz.load_model("mnist_14k"))
     ('', 'the record that was kept of the bundled networks')
     """
-    return next((need.words for need in NEEDS.get(lesson, ()) if not need.met(net)), "")
+    lacks = next((need.words for need in NEEDS.get(lesson, ()) if not need.met(net)), "")
+    if lacks or run is None or not NEEDS.get(lesson) or _is_finite(run):
+        return lacks
+    return FINITE
+
+
+_FINITE: WeakKeyDictionary[Run, bool] = WeakKeyDictionary()
+"""Runs that were looked through."""
+
+
+def _is_finite(run: Run) -> bool:
+    """Whether no number of a run is NaN or infinite, nor the sum of any layer's."""
+    if run not in _FINITE:
+        with np.errstate(all="ignore"):
+            _FINITE[run] = all(np.isfinite(run[name].sum()) for name in run)
+    return _FINITE[run]
 
 
 def lack_for(walk: Walk, run: Run) -> str:

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnnviz.network.messages import Message
-from cnnviz.resources import limit_address_space
+from cnnviz.resources import limit_address_space, limit_processor_time
 from cnnviz.training.checkpoints import weights_of
 from cnnviz.training.trainer import LossNotFinite
 from cnnviz.training.training_step import TrainingStep
@@ -33,6 +33,9 @@ from cnnviz.training.watched_training import (
     measures_of,
     silent_channels,
 )
+
+GRACE = 600.0
+"""Seconds of processor time beyond its limit, for steps to be looked at again; no step takes longer."""
 
 SHOWN_OF_BATCH = 24
 """Images of a batch that are sent to be looked at."""
@@ -76,6 +79,7 @@ class RunProcess:
         self.seconds = float(first.said["seconds"])
         try:
             _limit_memory(int(first.said["memory"]))
+            limit_processor_time(self.seconds + GRACE)
             self.watched = WatchedTraining(RunSettings(**first.said["settings"]))
         except (ValueError, OSError, MemoryError) as error:
             self._end(_in_words(error))
@@ -133,7 +137,7 @@ class RunProcess:
         else:
             try:
                 self._answer(kind, said)
-            except (ValueError, KeyError, IndexError, TypeError, OSError, MemoryError) as error:
+            except (ValueError, LookupError, TypeError, OSError, MemoryError, ArithmeticError) as error:
                 self._send("refused", asked=kind, number=said.get("number"), words=_in_words(error))
 
     def _answer(self, kind: str, said: Mapping[str, Any]) -> None:

@@ -7,6 +7,8 @@ lets one run at a time onto the machine.
 from __future__ import annotations
 
 import atexit
+import math
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -249,6 +251,8 @@ class WatchedRun:
     def _why(self, status: int) -> str:
         self._errors.seek(0)
         words = self._errors.read().decode(errors="replace").strip().splitlines()
+        if status == -getattr(signal, "SIGXCPU", math.inf):
+            return "its process computed for longer than it may"
         if status < 0:
             return f"its process was killed (signal {-status})"
         return f"its process ended: {words[-1]}" if words else "its process ended"

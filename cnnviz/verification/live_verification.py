@@ -146,7 +146,7 @@ class Verifications:
 def _key(net: Network, images: np.ndarray) -> str:
     digest = hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16)
     changed = net.source.stat().st_mtime_ns if net.source else 0
-    digest.update(f"{net.source} {changed} {images.shape}".encode())
+    digest.update(f"{net.source} {changed} {images.shape}".encode(errors="surrogatepass"))
     return digest.hexdigest()
 
 

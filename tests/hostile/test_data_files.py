@@ -234,3 +234,19 @@ def test_what_has_no_end_is_not_waited_for(tmp_path: Path) -> None:
     for words, outcome in zip(cases, limited_calls(said, cases, memory=MEMORY, seconds=SECONDS), strict=True):
         check(words, outcome)
         assert outcome.value[0] == 2, words
+
+
+def test_a_network_of_very_many_classes_is_measured_without_a_matrix_of_them(tmp_path: Path) -> None:
+    """Which would take 80 GB."""
+    layer, classes = Layer.from_config, 100_000
+    inputs = layer("x", "InputLayer", {"batch_shape": (None, 4)})
+    scores = layer("scores", "Dense", {"units": classes, "activation": "softmax"}, inputs=("x",))
+    Network([inputs, scores], seed=0).save(tmp_path / "many.keras")
+    (tmp_path / "five.npz").write_bytes(npz(x=X, y=LABELS))
+    command = ["evaluate", str(tmp_path / "many.keras"), "--images", str(tmp_path / "five.npz")]
+    cases = [command, [*command, "--json"]]
+    for words, outcome in zip(cases, limited_calls(said, cases, memory=MEMORY, seconds=SECONDS), strict=True):
+        check(words, outcome)
+        code, out, _ = outcome.value
+        assert code == 0
+        assert "confus" in out or '"pairs"' in out

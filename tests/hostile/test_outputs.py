@@ -56,6 +56,17 @@ def test_an_output_that_takes_nothing_gives_no_traceback(
     assert done.stderr.count(b"\n") <= 1
 
 
+def test_a_class_of_any_size_fits_where_few_files_may_be_open(tmp_path: Path) -> None:
+    """Each sheet is ready before the first is put into its place."""
+    command = f"ulimit -Sn 64; {CNNVIZ} exercises one_by_one --students 60 --seed 1 -o sheets"
+    done = shell(command, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "sheets").iterdir())) == 122
+    done = shell(f"{CNNVIZ} exercises one_by_one --students 201 -o more", tmp_path)
+    assert done.returncode == 2
+    assert b"--students must be up to 200, got 201" in done.stderr
+
+
 def test_a_letter_that_the_terminal_does_not_know_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "numbers \u6570.keras").write_bytes(asset("mnist_14k.keras").read_bytes())
     ascii_only = {"LANG": "C", "PYTHONIOENCODING": "ascii"}

@@ -412,17 +412,19 @@ def trained(case: tuple[str, str, tuple[str, ...], int, float] | None) -> tuple[
     data, out, options, sent, after = case
     if "tensorflow" in options:
         cnnviz.resources.keras()
+    # It is there however early the child is killed.
+    log = os.open(f"{out}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     child = os.fork()
     if child == 0:
         code = 130
         # Before `main` and behind it the signal is this function's, and must not get to what has called it.
         with contextlib.suppress(KeyboardInterrupt):
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            log = os.open(f"{out}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(log, 1)
             os.dup2(log, 2)
             code = main(["train", "mnist_maxpool", "--data", data, "--epochs", "3", "--out", out, *options])
         os._exit(code)
+    os.close(log)
     begin = time.monotonic()
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         if sent and time.monotonic() > begin + after:

@@ -51,8 +51,8 @@ THREE_BY_THREE: dict[str, Any] = {
             "title": "Fewer weights",
             "say": [
                 "From one map to one map, two 3 × 3 kernels have 2 · 9 = {2 * 9: count} weights, one of "
-                "5 × 5 has {5 * 5: count}. {deep: count} kernels of 3 × 3 have {few: count} and see {wide: count} × "
-                "{wide: count} pixels, for which one kernel needs {many: count}.",
+                "5 × 5 has {5 * 5: count}. {deep: count} kernels of 3 × 3 have {few: count} and see "
+                "{wide: count} × {wide: count} pixels, for which one kernel needs {many: count}.",
                 "With C maps before, between and behind them, all these numbers are C · C times as large.",
             ],
             "state": {"zoom": "layer", "layer": "{second}", "path": "{spot}"},
