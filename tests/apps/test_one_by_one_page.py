@@ -148,7 +148,7 @@ def test_a_relu_between_two_mixtures_makes_what_no_mixture_makes(visit, pair):
 
 @pytest.mark.parametrize(("model", "layer"), [("mnist_14k", "conv2d_1"), ("mnist_maxpool", "conv2d_1")])
 def test_two_steps_are_counted_on_the_networks_own_layer(visit, model, layer):
-    at = visit("one_by_one", model=model)
+    at = visit("one_by_one", model=model, where="separable")
     node = cnnviz.load_model(model)[layer]
     rows, cols, outputs = node.output_shape
     inputs = node.weights["kernel"].shape[2]
@@ -164,6 +164,6 @@ def test_a_network_without_one_says_so_and_still_calculates(visit):
     at = visit("one_by_one", model="mnist_maxpool", where="bottleneck")
     assert "has no 1×1 convolution" in at.info[0].value
     assert "direct over bottleneck|8.43 times|8.47 times" in cells(at)
-    assert [picture["name"] for picture in pictures(at)] == ["cnnviz-feature-maps"]
+    assert pictures(at) == []
     next(button for button in at.button if "mnist_14k" in button.label).click().run()
     assert re.search(r"largest difference to ops\.dense", htmls(at))

@@ -70,13 +70,13 @@ def test_the_walk_leads_by_keys_and_buttons_through_the_runs_and_waits_for_who_s
     said(page, "^After epoch 1 of 40")
     expect(resume).to_be_hidden()
     for _ in range(2):
-        page.get_by_role("button", name="Next").click()
+        page.get_by_role("button", name="Next", exact=True).click()
     expect(title).to_have_text("500 images by heart")
     said(page, "^After epoch 60 of 60")
     until_address(page, "run", "by_heart")
     assert violations(page, ".st-key-player", moderate=True) == []
     page.reload()
     expect(title).to_have_text("500 images by heart")
-    page.get_by_role("button", name="Back").click()
+    page.get_by_role("button", name="Back", exact=True).click()
     expect(title).to_have_text("The curves part")
     said(page, "^After epoch 40 of 40")

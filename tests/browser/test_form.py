@@ -58,18 +58,12 @@ NUMBERS = r"""() => {
 
 def go_on(page) -> None:
     """The next step of the walk."""
-    page.locator(".cv-next").click()
+    page.locator(".cv-next, .steps .next").click()
 
 
 def point_at_the_image(page) -> None:
     """A pixel of the stage's image."""
     page.mouse.move(*place(page, 0, 14, 14, 0))
-
-
-def point_at_the_curves(page) -> None:
-    """An early epoch."""
-    box = standing(page.locator(".curves svg"))
-    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
 
 
 def drag_the_weight_of_red(page) -> None:
@@ -107,7 +101,6 @@ ACTIONS: dict[str, Callable[[Any], None]] = {
     "kernels": drag_a_weight,
     "one_by_one": drag_the_weight_of_red,
     "activation_functions": press_on_the_curve,
-    "epochs": point_at_the_curves,
 }
 """What the pointer does above the fold; on the other pages it goes on in the walk."""
 
