@@ -124,9 +124,11 @@ def slide() -> None:
     if geometry is not None:
         with picture:
             walk(geometry, source == "patch", turned=turned, letters=letters)
+    written, zeros = chrome.columns(3, 2)
     if geometry is not None:
-        sizes(geometry)
-    with st.expander("Where ‘same’ puts its zeros"):
+        with written:
+            sizes(geometry)
+    with zeros, st.expander("Where ‘same’ puts its zeros"):
         same_zeros()
     shown["geometry"] = geometry
     code.append(
@@ -333,7 +335,7 @@ def linear() -> None:
 
 
 def one_product() -> None:
-    """Every window a row of a matrix, and four ways to compute the same."""
+    """Every window a row of a matrix."""
     row, col = playground.liveliest(here.digit.image, 5)
     x = playground.patch(here.digit.image, row, col, 5)
     kernel = first_layer.weights["kernel"][:, :, 0, strongest]
@@ -352,22 +354,16 @@ def one_product() -> None:
         kernel=kernel,
         output=window_at,
     )
-    with st.expander("Four ways to compute it, one answer"):
-        four_methods()
     code.append(
         f"""
         patch = playground.patch(image, {row}, {col}, 5)
         kernel = net[{quoted(first_layer.name)}].weights["kernel"][:, :, 0, {strongest}]
         print(im2col_matrix(patch, 3) @ kernel.reshape(-1, 1))
-        layer = net[{quoted(first_layer.name)}]
-        setting = {{name: layer.config[name] for name in ("strides", "padding", "dilation_rate")}}
-        for each in compare_methods(run.input, layer.weights["kernel"], layer.weights.get("bias"), **setting):
-            print(each)
         """
     )
 
 
-def four_methods() -> None:
+def several_methods() -> None:
     """Each method's largest difference from float64, and what rounding allows."""
     compared = cached.method_errors(here.which, here.digit, first_layer.name)
     chrome.table(
@@ -376,10 +372,18 @@ def four_methods() -> None:
             (each.method, METHODS[each.method], number(each.difference), number(each.limit))
             for each in compared
         ],
-        caption=f"Several methods, one answer: {first_layer.name} on {here.digit.name} in float32, against "
+        caption=f"{first_layer.name} on {here.digit.name} in float32, against "
         "float64. What the difference may be at most follows from how often a method rounds, and on what "
         "numbers.",
         name="methods",
+    )
+    code.append(
+        f"""
+        layer = net[{quoted(first_layer.name)}]
+        setting = {{name: layer.config[name] for name in ("strides", "padding", "dilation_rate")}}
+        for each in compare_methods(run.input, layer.weights["kernel"], layer.weights.get("bias"), **setting):
+            print(each)
+        """
     )
 
 
@@ -412,22 +416,23 @@ code = [
     """
 ]
 asked = st.container()
-lesson.closer(
-    "slide",
-    "Slide a kernel yourself: stride, padding, dilation, and backwards",
-    slide,
-    asks=PLAYGROUND,
+lesson.closer_in_aspects(
+    "sliding",
+    "Slide a kernel yourself: stride, padding, dilation, backwards, and over several channels",
+    slide=lesson.Aspect("One channel, all settings", slide, PLAYGROUND),
+    channels=lesson.Aspect(
+        "Several channels, in groups, or each alone", several_channels, ("deep_layer", "kind", "channel_step")
+    ),
 )
-lesson.closer(
-    "channels",
-    "Several channels, in groups, or each alone",
-    several_channels,
-    asks=("deep_layer", "kind", "channel_step"),
+lesson.closer_in_aspects(
+    "mathematics",
+    "What it is in mathematics: linear, one matrix product, and computed in several ways",
+    linear=lesson.Aspect(
+        "Add two digits: it is linear", linear, ("other", "a", "b", "with_bias", "with_relu")
+    ),
+    product=lesson.Aspect("One matrix product", one_product, ("window",)),
+    methods=lesson.Aspect("Several methods, one answer", several_methods),
 )
-lesson.closer(
-    "linear", "Add two digits: it is linear", linear, asks=("other", "a", "b", "with_bias", "with_relu")
-)
-lesson.closer("product", "One matrix product, and four ways to compute it", one_product, asks=("window",))
 with asked:
     sides, padding = shown["setting"], shown["setting"]["padding"]
     along = padding if isinstance(padding, str) else padding[0]

@@ -109,8 +109,6 @@ ACTIONS: dict[str, Callable[[Any], None]] = {
 
 STILL = 0.1 if THOROUGH else 0.25
 """Below 0.1 little is felt to move. That is for a quiet machine: on a busy one parts come one by one."""
-NOT_STILL_YET = {"kernels": 0.25}
-"""Its picture and its controls come late."""
 
 Visit = dict[str, Any]
 
@@ -159,7 +157,7 @@ def compact(numbers: list[str]) -> str:
 
 def test_nothing_moves_while_a_page_loads(visits):
     shifted = {name: round(visit["shifted"], 3) for name, visit in visits.items()}
-    assert [name for name, moved in shifted.items() if moved >= NOT_STILL_YET.get(name, STILL)] == [], shifted
+    assert [name for name, moved in shifted.items() if moved >= STILL] == [], shifted
 
 
 def test_a_pointer_changes_a_number_above_the_fold(visits):
