@@ -279,14 +279,14 @@ code = [
 question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(kernel.shape[0]))
 lesson.closer_in_aspects(
     "named",
-    "Kernels with a name: what this one costs and does to waves, and all of them",
+    "What this kernel costs and does to waves, and all kernels with a name",
     costs=lesson.Aspect("As a column times a row", cost),
     waves=lesson.Aspect("What it does to waves", waves),
     gallery=lesson.Aspect("All that have a name", gallery, ("all",)),
 )
 lesson.closer_in_aspects(
     "learned",
-    "Trained kernels: step by step, and what each is near to",
+    "Trained kernels, step by step, and what each is near to",
     walk=lesson.Aspect("In the network, step by step", lambda: lesson.stage("kernels"), ("view",)),
     trained=lesson.Aspect("What each is near to", trained_kernels, ("layer", "input", "sort")),
 )

@@ -37,9 +37,9 @@ def moved() -> None:
         lesson.one_of(
             "follows",
             "What the move does",
-            maps=lesson.Aspect("To a layer's maps", partial(to_maps, *move), ("layer", "channel", "padded")),
-            layers=lesson.Aspect("To all layers", partial(to_layers, *move)),
-            answer=lesson.Aspect("To the answer", partial(to_the_answer, *move)),
+            maps=lesson.Aspect("One layer", partial(to_maps, *move), ("layer", "channel", "padded")),
+            layers=lesson.Aspect("All layers", partial(to_layers, *move)),
+            answer=lesson.Aspect("The answer", partial(to_the_answer, *move)),
         )
 
 

@@ -169,7 +169,7 @@ def test_the_digit_is_dragged_and_all_that_follows_from_its_move_follows(visit):
     until_address(page, "columns", "0")
     until_address(page, "rows", None)
     # What is chosen on the map of all moves moves the digit too.
-    page.get_by_role("radio", name="To the answer").click()
+    page.get_by_role("radio", name="The answer").click()
     page.get_by_role("button", name=re.compile("^−?2 down, 5 right")).click()
     expect(shown).to_have_text("2 down, 5 to the right")
     until_settled(page)
