@@ -14,7 +14,7 @@ import streamlit as st
 from plain import plain
 
 from cnnviz import figures
-from cnnviz.concepts.translation import MovedMaps, Translation, compare_shift, padded_with_zeros
+from cnnviz.concepts.translation import MovedMaps, Translation
 from cnnviz.concepts.weight_sharing import (
     busiest_patch,
     connections,
@@ -58,8 +58,7 @@ def compared(rows: int, cols: int) -> tuple[Translation, bool]:
             print(name, maps.cells, maps.error, maps.error_inside)
         """
     )
-    shown = cached.kept(padded_with_zeros, net) if padded else net
-    return compare_shift(shown, here.digit.image, rows, cols), padded
+    return cached.moved(here.which, here.digit, rows, cols, padded), padded
 
 
 def layers_of(found: Translation) -> list[str]:
@@ -113,7 +112,7 @@ MOVES = range(-REACH, REACH + 1)
 
 def to_the_answer(rows: int, cols: int) -> None:
     """What the network says of the moved digit, and at every other place."""
-    found = compare_shift(net, here.digit.image, rows, cols)
+    found = cached.moved(here.which, here.digit, rows, cols)
     after = found.after.output[0]
     says = "still" if after.argmax() == here.predicted else "now"
     moved_it = f"; moved, it {says} says {after.argmax()}" if rows or cols else ""
