@@ -48,7 +48,13 @@ from cnnviz.network.network_in_child import NetworkInChild
 from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.receipts.one_weight import first_step as training_step
 from cnnviz.receipts.one_weight import nudged_loss
-from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, ReceptiveFields, check_field
+from cnnviz.receptive_fields import (
+    EffectiveReceptiveField,
+    FieldCheck,
+    ReceptiveFields,
+    check_field,
+    receptive_field,
+)
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import BUNDLED, asset
 from cnnviz.stage import build_scene
@@ -464,6 +470,14 @@ def method_errors(which: Which, digit: Digit, layer: str) -> list[MethodError]:
     options = {name: one.config[name] for name in ("strides", "padding", "dilation_rate", "groups")}
     x = run(which, digit).inputs(layer)[0]
     return compare_methods(x, one.weights["kernel"], one.weights.get("bias"), **options)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def moved(which: Which, digit: Digit, rows: int, cols: int, padded: bool = False) -> translation.Translation:
+    """A network on a digit and on the moved digit, as it is or padding with zeros, layer by layer."""
+    net = network(which)
+    shown = kept(translation.padded_with_zeros, net) if padded else net
+    return translation.compare_shift(shown, digit.image, rows, cols, kept(receptive_field, shown))
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

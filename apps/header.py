@@ -362,10 +362,11 @@ def _test_digit(model: str, count: int, own: str) -> int:
 
 
 def _opening_digit(model: str) -> tuple[str, int]:
-    """The rule by which the lesson opens on a digit, "" for none, and the digit."""
+    """The rule by which the lesson opens on a digit, and the digit; "" and the first where none fits it."""
     lesson = LESSONS.get(st.session_state["lesson"])
     rule = lesson.opens_on if lesson else ""
-    return rule, cached.kept(opening_digit, rule, cached.saved(model))
+    found = cached.kept(opening_digit, rule, cached.saved(model))
+    return ("", 0) if found is None else (rule, found)
 
 
 def point_to_mnist_14k(lack: str, label: str) -> None:

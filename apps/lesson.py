@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import header
@@ -26,17 +26,17 @@ def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "lo
     not, it is left out. `saved` is for a page whose parts are about the saved network; the stage has the
     learner's weights. `tool` is what a press on the image does at first: "look", "paint", "erase" or "move".
     """
-    _stage(name, opens=opens, tool=tool)
+    stage(name, opens=opens, tool=tool)
     return header.current(saved=saved, what="What follows shows")
 
 
 def walk_closer(name: str, label: str) -> None:
     """The stage with the lesson's walk, folded: for a page that begins with a tool of its own."""
-    closer("walk", label, lambda: _stage(name), asks=("view",))
+    closer("walk", label, lambda: stage(name), asks=("view",))
 
 
-def _stage(name: str, *, opens: bool = True, tool: str = "look") -> None:
-    """The stage; a network of the user's own that the walk does not suit gives way to mnist_14k."""
+def stage(name: str, *, opens: bool = True, tool: str = "look") -> None:
+    """The stage with a walk; a network of the user's own that it does not suit gives way to mnist_14k."""
     here, walk = header.chosen(), walk_of(LESSONS[name])
     lack = lack_for(walk, here.run) if here.opened is not None and walk is not None and opens else ""
     if lack and header.lack(here):
@@ -64,38 +64,49 @@ def idea(words: str) -> None:
     st.markdown(explained(plain(words)))
 
 
-def closer(name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, ...] = ()) -> None:
+def closer(
+    name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, ...] = (), opens: bool = False
+) -> None:
     """A part that only some want to see: it is worked out once it is opened.
 
-    `asks` are parameters of what is in it: a link that has one of them opens it.
+    `asks` are parameters of what is in it: a link that has one of them opens it, or that `opens` it.
     """
-    place = state.section(name, label, opens=state.asks(*asks))
+    place = state.section(name, label, opens=opens or state.asks(*asks))
     if place is not None:
         with place:
             draw()
 
 
 class Aspect(NamedTuple):
-    """One of several things to see in one place: its label, what draws it, parameters of what is in it."""
+    """One of several things to see in one place: what it is called there, what draws it, its parameters."""
 
-    label: str
+    words: str
     draw: Callable[[], Any]
     asks: tuple[str, ...] = ()
 
 
-def aspects(name: str, label: str, parts: Mapping[str, Aspect]) -> Any:
-    """Parts of which one is shown at a time, and worked out once it is chosen; what its drawing returns.
+def closer_in_aspects(name: str, label: str, **aspects: Aspect) -> None:
+    """A part that shows one aspect at a time, which `name` says in the URL; the others are not worked out.
 
-    `name` is the parameter that chooses. A link that asks for what is in one of them shows that.
+    A link that has a parameter of an aspect, or opens a part that has its name, shows that aspect.
     """
-    if not state.asks(name):
-        for key, part in parts.items():
-            if state.asks(*part.asks):
-                state.settle(name, key)
-    words = {key: part.label for key, part in parts.items()}
-    return parts[state.option(name, words, next(iter(parts)), st.segmented_control, label)].draw()
+    opened = [key for key in aspects if state.from_outside() and state.is_open(key)]
+    if opened and not state.asks(name):
+        state.settle(name, opened[0])
+    asks = (name, *(asked for aspect in aspects.values() for asked in aspect.asks))
+    closer(name, label, lambda: one_of(name, label, **aspects), asks=asks, opens=bool(opened))
 
 
-def all_asks(parts: Mapping[str, Aspect]) -> tuple[str, ...]:
-    """All parameters of some parts, for the `closer` that holds them."""
-    return tuple(dict.fromkeys(each for part in parts.values() for each in part.asks))
+def one_of(name: str, label: str, **aspects: Aspect) -> Any:
+    """The aspect that is chosen, and the choice; a link that has a parameter of one shows that one.
+
+    What its drawing returns is returned.
+    """
+    asked = [key for key, aspect in aspects.items() if state.asks(*aspect.asks)]
+    if asked and not state.asks(name):
+        state.settle(name, asked[0])
+    words = {key: aspect.words for key, aspect in aspects.items()}
+    chosen = state.option(
+        name, words, next(iter(words)), st.segmented_control, label, label_visibility="collapsed"
+    )
+    return aspects[chosen].draw()

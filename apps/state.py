@@ -130,12 +130,14 @@ def option(
     default: Any,
     widget: Callable[..., Any],
     label: str,
+    *,
+    stays: bool = False,
     **arguments: Any,
 ) -> Any:
     """A choice among options, by a widget such as st.selectbox or st.segmented_control.
 
     In the URL an option is its text; on the page too, unless `options` maps it to other words. Where there
-    is no choice there is no widget.
+    is no choice there is no widget. One that `stays` is in the URL even where it is the default.
     """
     words = arguments.get("format_func", options.get if isinstance(options, Mapping) else str)
     shown = plain if widget.__name__ in _MARKDOWN else one_line
@@ -149,7 +151,7 @@ def option(
         arguments = {**_ALWAYS.get(widget.__name__, {}), **arguments, start: first}
         label = plain(label)
         value = _show(name, value, tuple(texts), lambda key: widget(label, options, key=key, **arguments))
-    return _remember(name, value, default, str)
+    return _remember(name, value, None if stays else default, str)
 
 
 def integer(
@@ -200,9 +202,9 @@ def wanted(name: str) -> str:
     return str(session[_ASKED].get(name, session[_EXPLICIT].get(name, "")))
 
 
-def place(name: str, count: int, default: int) -> int:
-    """A whole number from 0 up to, not including, `count`, that only code and the URL choose."""
-    return _remember(name, _current(name, default, _whole, _between(0, count - 1)), default, str)
+def place(name: str, count: int, default: int, first: int = 0) -> int:
+    """A whole number from `first` up to, not including, `count`, that only code and the URL choose."""
+    return _remember(name, _current(name, default, _whole, _between(first, count - 1)), default, str)
 
 
 def section(name: str, label: str, *, opens: bool = False) -> Any:
@@ -221,7 +223,7 @@ def section(name: str, label: str, *, opens: bool = False) -> Any:
     value = _ALL in names or name in names
 
     def turned() -> None:
-        others = (set(here) if _ALL in names else names - {""}) - {name}
+        others = (set(here) if _ALL in names else names & set(here)) - {name}
         put(_CLOSER, "~".join(sorted(others | ({name} if session[_key(f"closer.{name}")] else set()))))
 
     def make(key: str) -> bool:
@@ -231,6 +233,11 @@ def section(name: str, label: str, *, opens: bool = False) -> Any:
     boxes: list[Any] = []
     shown = _show(f"closer.{name}", value, (), make)
     return boxes[-1] if shown else None
+
+
+def is_open(name: str) -> bool:
+    """Whether the URL says of a folded part, by its name alone, that it is open."""
+    return name in text(_CLOSER, "", _is_names).split("~")
 
 
 def asks(*names: str) -> bool:

@@ -125,9 +125,11 @@ def slide() -> None:
     if geometry is not None:
         with picture:
             walk(geometry, source == "patch", turned=turned, letters=letters)
+    written, zeros = chrome.columns(3, 2)
     if geometry is not None:
-        sizes(geometry)
-    with st.expander("Where ‘same’ puts its zeros"):
+        with written:
+            sizes(geometry)
+    with zeros, st.expander("Where ‘same’ puts its zeros"):
         same_zeros()
     shown["geometry"] = geometry
     code.append(
@@ -329,7 +331,7 @@ def linear() -> None:
 
 
 def one_product() -> None:
-    """Every window a row of a matrix, and four ways to compute the same."""
+    """Every window a row of a matrix."""
     kernel = first_layer.weights["kernel"][:, :, 0, strongest]
     side = min(max(kernel.shape) + 2, *here.grey.shape)
     row, col = playground.liveliest(here.grey, side)
@@ -352,23 +354,16 @@ def one_product() -> None:
         kernel=kernel,
         output=window_at,
     )
-    if (first_layer.multiply_adds or 0) <= 10**7:  # One of them is slow.
-        with st.expander("Four ways to compute it, one answer"):
-            four_methods()
     code.append(
         f"""
         patch = playground.patch({here.grey_code}, {row}, {col}, {side})
         kernel = net[{quoted(first_layer.name)}].weights["kernel"][:, :, 0, {strongest}]
         print(im2col_matrix(patch, kernel.shape) @ kernel.reshape(-1, 1))
-        layer = net[{quoted(first_layer.name)}]
-        setting = {{name: layer.config[name] for name in ("strides", "padding", "dilation_rate")}}
-        for each in compare_methods(run.input, layer.weights["kernel"], layer.weights.get("bias"), **setting):
-            print(each)
         """
     )
 
 
-def four_methods() -> None:
+def several_methods() -> None:
     """Each method's largest difference from float64, and what rounding allows."""
     compared = cached.method_errors(here.which, here.digit, first_layer.name)
     chrome.table(
@@ -377,10 +372,18 @@ def four_methods() -> None:
             (each.method, METHODS[each.method], number(each.difference), number(each.limit))
             for each in compared
         ],
-        caption=f"Several methods, one answer: {first_layer.name} on {here.digit.name} in float32, against "
+        caption=f"{first_layer.name} on {here.digit.name} in float32, against "
         "float64. What the difference may be at most follows from how often a method rounds, and on what "
         "numbers.",
         name="methods",
+    )
+    code.append(
+        f"""
+        layer = net[{quoted(first_layer.name)}]
+        setting = {{name: layer.config[name] for name in ("strides", "padding", "dilation_rate")}}
+        for each in compare_methods(run.input, layer.weights["kernel"], layer.weights.get("bias"), **setting):
+            print(each)
+        """
     )
 
 
@@ -414,24 +417,29 @@ code = [
     """
 ]
 asked = st.container()
-lesson.closer(
-    "slide",
-    "Slide a kernel yourself: stride, padding, dilation, and backwards",
-    slide,
-    asks=PLAYGROUND,
-)
+slides = {"slide": lesson.Aspect("One channel, all settings", slide, PLAYGROUND)}
 if deep:
-    lesson.closer(
-        "channels",
-        "Several channels, in groups, or each alone",
-        several_channels,
-        asks=("deep_layer", "kind", "channel_step"),
+    slides["channels"] = lesson.Aspect(
+        "Several channels, in groups, or each alone", several_channels, ("deep_layer", "kind", "channel_step")
     )
+lesson.closer_in_aspects(
+    "sliding",
+    "Slide a kernel yourself: stride, padding, dilation, backwards, and over several channels",
+    **slides,
+)
+mathematics = {}
 if here.measures_digits:
-    lesson.closer(
-        "linear", "Add two digits: it is linear", linear, asks=("other", "a", "b", "with_bias", "with_relu")
+    mathematics["linear"] = lesson.Aspect(
+        "Add two digits: it is linear", linear, ("other", "a", "b", "with_bias", "with_relu")
     )
-lesson.closer("product", "One matrix product, and four ways to compute it", one_product, asks=("window",))
+mathematics["product"] = lesson.Aspect("One matrix product", one_product, ("window",))
+if (first_layer.multiply_adds or 0) <= 10**7:  # One of them is slow.
+    mathematics["methods"] = lesson.Aspect("Several methods, one answer", several_methods)
+lesson.closer_in_aspects(
+    "mathematics",
+    "What it is in mathematics, and how it is computed",
+    **mathematics,
+)
 with asked:
     sides, padding = shown["setting"], shown["setting"]["padding"]
     along = padding if isinstance(padding, str) else padding[0]

@@ -1,5 +1,7 @@
 """Kernels: named and edited ones on a picture, what they cost and do to waves, and the trained ones."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import cached
@@ -22,6 +24,8 @@ from cnnviz.teaching.questions import kernels as questions
 
 # Random kernels that the trained ones are compared with.
 MANY = 20_000
+# Parameters of the kernel: a link that has one says what the kernel is on, too.
+SAID = ("kernel", "size", "cells")
 
 
 def forget_cells() -> None:
@@ -46,12 +50,11 @@ def uploaded(stand_in: Any) -> Any:
     return stand_in
 
 
-def costs_and_waves() -> None:
-    """What the kernel costs in two steps, and which waves it lets through."""
+def cost() -> None:
+    """What the kernel costs as a column times a row."""
     parts = kernels.separation(kernel)
-    left, right = chrome.columns(1, 1)
-    with left:
-        st.subheader("As a column times a row", anchor=False)
+    words, drawn = chrome.columns(1, 2)
+    with words:
         if parts.rank == 1:
             st.markdown(
                 f"It is separable: every weight is its column's number times its row's. A column after a row "
@@ -67,13 +70,25 @@ def costs_and_waves() -> None:
             )
         else:
             st.markdown("All weights are 0, and so is every answer.")
-        chrome.show("outer_product", share=0.5, kernel=kernel)
-    with right:
-        st.subheader("What it does to waves", anchor=False)
+        chrome.note(
+            "Separable is meant in space here: along columns and rows. A depthwise separable convolution, on "
+            "the page 1×1, is another thing: a kernel for each map, and then a 1×1."
+        )
+    with drawn:
+        chrome.show("outer_product", share=2 / 3, kernel=kernel)
+    code.append("print(kernels.separation(kernel).rank)")
+
+
+def waves() -> None:
+    """Which waves the kernel lets through."""
+    words, drawn = chrome.columns(1, 1)
+    with words:
         st.markdown(
-            "The middle is an image of one brightness, the rim is light and dark by turns. The stronger the "
+            "Every image is a sum of waves, and the kernel decides how strong each of them comes out. The "
+            "middle is an image of one brightness, the rim is light and dark by turns. The stronger the "
             "colour, the more of that wave is let through; rings mark what comes out largest."
         )
+    with drawn:
         chrome.show(
             "frequency_map",
             "The magnitude of its Fourier transform (Gonzalez and Woods, Digital Image Processing, chapter "
@@ -84,7 +99,6 @@ def costs_and_waves() -> None:
         )
     code.append(
         """
-        print(kernels.separation(kernel).rank)
         print(kernels.frequency_response(kernel).peak)
         figures.frequency_map(kernel)
         """
@@ -134,35 +148,31 @@ def gallery() -> None:
 def trained_kernels() -> None:
     """A layer's kernels, which named one each is near, and how near chance comes."""
     st.markdown(
-        "Kernels with a name were thought out by someone; a network's start as random numbers and are "
-        "changed, step by step, until the loss is small. Under each stands the named one it is nearest to, "
-        "and how near: the cosine between the two, where 1.00 is the same shape and 0 nothing in common. "
-        "Turned copies count too, as “prewitt 135°”; a minus means the negative. The last number is the root "
-        "of its summed squares: a small one hardly matters."
+        "Under each kernel stands the named one it is nearest to, and how near: the cosine between the two, "
+        "where 1.00 is the same shape and 0 nothing in common. Turned copies count too, as “prewitt 135°”; a "
+        "minus means the negative. The last number is the root of its summed squares: a small one hardly "
+        "matters."
     )
     layers = kernels.layers_with_kernels(here.network)
+    models = cached.available_models()
+    models = models if here.model in models else [here.model, *models]
     with chrome.controls("trained"):
-        choices = {"first": "the first of both networks", **dict(zip(layers, layers, strict=True))}
+        choices = {"first": "the first of each network", **dict(zip(layers, layers, strict=True))}
         layer = state.option("layer", choices, "first", st.selectbox, "Layer")
         channels = 1 if layer == "first" else here.network[layer].input_shape[2]
         channel = state.integer("input", 0, channels - 1, 0, "Input channel")
         order = state.option("sort", kernels.ORDERS, "similarity", st.segmented_control, "Sorted by")
     if layer == "first":
-        models = cached.available_models()
-        networks = [here.network if model == here.model else cached.network(model) for model in models]
-        trained = [kernel for network in networks for kernel in kernels.trained_kernels(network)]
+        networks = {name: here.network if name == here.model else cached.network(name) for name in models}
+        models = [name for name in models if kernels.layers_with_kernels(networks[name])]
+        trained = [kernel for name in models for kernel in kernels.trained_kernels(networks[name])]
     else:
+        models = [here.model]
         trained = kernels.trained_kernels(here.network, layer, channel)
     trained = kernels.sort_trained(trained, order)
-    side = trained[0].kernel.shape[0]
     chrome.show(
         "kernel_tiles",
-        f"All on one scale. Among {counted(len(trained), 'kernel')} of {side} × {side} independent random "
-        "numbers the nearest one comes as near as "
-        f"{kernels.chance_similarity(side, 0.5 ** (1 / len(trained)), MANY):.2f} half the time, and 1 time "
-        f"in 20 as near as {kernels.chance_similarity(side, 0.95 ** (1 / len(trained)), MANY):.2f}. Where "
-        "neighbouring weights are alike, as in a blur, chance comes nearer still: a name says little below "
-        "that.",
+        f"All on one scale. {by_chance(trained)}",
         kernels=[one.kernel for one in trained],
         labels=[f"{one.network} {one.number}" if layer == "first" else str(one.number) for one in trained],
         notes=[
@@ -173,30 +183,53 @@ def trained_kernels() -> None:
         ],
     )
     which = "" if layer == "first" else f", {quoted(layer)}, {channel}"
-    compared = cached.available_models() if layer == "first" else [here.model]
+    nets = ", ".join(f"cnnviz.load_model({quoted(model)})" for model in models)
     code.append(
         f"""
-        nets = [cnnviz.load_model(name) for name in {compared}]
-        trained = [kernel for net in nets for kernel in kernels.trained_kernels(net{which})]
+        trained = [kernel for net in [{nets}] for kernel in kernels.trained_kernels(net{which})]
         for kernel in kernels.sort_trained(trained, {order!r}):
             print(kernel, kernel.similarity, kernel.norm)
         """
     )
 
 
+def by_chance(trained: Sequence[kernels.TrainedKernel]) -> str:
+    """How near to a named one as many kernels of random numbers come, for each size that has names."""
+    said = []
+    for side, count in Counter(one.kernel.shape[0] for one in trained if one.match).items():
+        half, seldom = (
+            kernels.chance_similarity(side, quantile ** (1 / count), MANY) for quantile in (0.5, 0.95)
+        )
+        said.append(
+            f"Among {counted(count, 'kernel')} of {side} × {side} independent random numbers the nearest one "
+            f"comes as near as {half:.2f} half the time, and 1 time in 20 as near as {seldom:.2f}."
+        )
+    if said:
+        said.append(
+            "Where neighbouring weights are alike, as in a blur, chance comes nearer still: a name says "
+            "little below that."
+        )
+    return " ".join(said)
+
+
 here = header.current()
+if state.asks(*SAID, "all", "layer", "input", "sort") and not state.asks("on", "closer"):
+    state.settle("on", "digit")  # So it was when links said nothing of it, and nothing was folded.
 st.markdown(
     "A kernel is the small array of weights that a convolution slides over its input, and its numbers decide "
     "what it responds to: an average blurs, a difference finds edges. Drag a weight, and see."
 )
-lab = st.container(key="lab")
+lab = st.container(key="lab", gap=None)
+lab.html('<span class="place"></span>')  # A container is there only with something in it.
 with chrome.controls("named"):
     name = state.option("kernel", kernels.NAMES, "sobel x", st.selectbox, "Kernel", on_change=forget_cells)
     sizes = kernels.sizes(name)
     middle = 3 if 3 in sizes else sizes[0]
     size = state.option("size", sizes, middle, st.select_slider, "Size", on_change=forget_cells)
     pictures = {"digit": "the digit", "photo": "a photograph", "own": "your picture"}
-    picture = state.option("on", pictures, "photo", st.segmented_control, "On")
+    picture = state.option(
+        "on", pictures, "photo", st.segmented_control, "On", stays=any(map(state.wanted, SAID))
+    )
 if picture == "digit":
     image = small = here.run.input[0, :, :, 0]
 else:
@@ -244,14 +277,18 @@ code = [
     """
 ]
 question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(kernel.shape[0]))
-lesson.walk_closer("kernels", "In the trained network, step by step")
-lesson.closer("costs", "As a column times a row, and what it does to waves", costs_and_waves)
-lesson.closer("gallery", "The gallery: all kernels with a name", gallery, asks=("all",))
-lesson.closer(
-    "trained",
-    "The trained kernels, and what each is near to",
-    trained_kernels,
-    asks=("layer", "input", "sort"),
+lesson.closer_in_aspects(
+    "named",
+    "What this kernel costs and does to waves, and all kernels with a name",
+    costs=lesson.Aspect("As a column times a row", cost),
+    waves=lesson.Aspect("What it does to waves", waves),
+    gallery=lesson.Aspect("All that have a name", gallery, ("all",)),
+)
+lesson.closer_in_aspects(
+    "learned",
+    "Trained kernels, step by step, and what each is near to",
+    walk=lesson.Aspect("In the network, step by step", lambda: lesson.stage("kernels"), ("view",)),
+    trained=lesson.Aspect("What each is near to", trained_kernels, ("layer", "input", "sort")),
 )
 snippets.show(*code)
 chrome.half_truth(

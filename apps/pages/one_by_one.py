@@ -395,11 +395,8 @@ in_use = {"relu": Aspect("With a ReLU behind it", show_relu, ("pair", "bent"))}
 if wide:
     in_use["separable"] = Aspect("In a separable convolution", show_separable)
 in_use["bottleneck"] = Aspect("In a bottleneck", show_bottleneck, ("wide", "narrow", "side"))
-lesson.closer(
-    "use",
-    "What it is good for: with a ReLU behind it, and together with other convolutions",
-    lambda: lesson.aspects("where", "Where it stands", in_use),
-    asks=("where", *lesson.all_asks(in_use)),
+lesson.closer_in_aspects(
+    "where", "What it is good for: with a ReLU behind it, and together with other convolutions", **in_use
 )
 if name:
     in_numbers = {
@@ -408,11 +405,8 @@ if name:
     }
     if here.measures_digits:
         in_numbers["reduce"] = Aspect("How much of it is needed", show_reduction, ("by", "kept", "outputs"))
-    lesson.closer(
-        "layer",
-        f"{name} in numbers: a matrix at every pixel, and how much of it is needed",
-        lambda: lesson.aspects("about", f"About {name}", in_numbers),
-        asks=("about", *lesson.all_asks(in_numbers)),
+    lesson.closer_in_aspects(
+        "about", f"{name} in numbers: a matrix at every pixel, and how much of it is needed", **in_numbers
     )
 snippets.show(
     f"""

@@ -214,12 +214,11 @@ def training(name: str, row: int, col: int) -> None:
                 title="share of the whole gradient",
             )
     measures(effective)
-    rows, wider, narrower = [], 0, 0
+    rows, changes = [], []
     for other in shown:
         pair = [middle(other, epoch) for epoch in (0, None)]
         change, error = change_of_spread(*pair)
-        wider += change > 2 * error
-        narrower += change < -2 * error
+        changes.append((change, error))
         said = "–" if math.isnan(change) else minus(f"{100 * change:+.1f} ± {100 * error:.1f} %")
         spread = (" × ".join(map(number, field.sigma)) for field in pair)
         rows.append((other, fields[other].label, *spread, said))
@@ -228,10 +227,23 @@ def training(name: str, row: int, col: int) -> None:
         rows,
         caption="The spread of what counts for each layer's middle unit, rows × columns in pixels, mean of "
         f"{over.count} digits, and after ± the change's standard error over these. Luo and others, who "
-        "introduced the effective receptive field in 2016, found that training widens it. Here it is wider "
-        f"by more than two standard errors in {wider} of {counted(len(rows), 'layer')}, narrower in "
-        f"{narrower}; in the rest so few digits cannot tell.",
+        "introduced the effective receptive field in 2016, found that training widens it. "
+        + widened(changes),
         mark=shown.index(name),
+    )
+
+
+def widened(changes: Sequence[tuple[float, float]]) -> str:
+    """In how many layers a change is more than twice its standard error, and what of the others."""
+    wider, narrower = (sum(way * change > 2 * error for change, error in changes) for way in (1, -1))
+    dark = sum(math.isnan(change) for change, _ in changes)
+    unsure = len(changes) - wider - narrower - dark
+    return (
+        f"Here it is wider by more than two standard errors in {wider} of {counted(len(changes), 'layer')}, "
+        f"narrower in {narrower}"
+        + (f"; in {unsure} so few digits cannot tell" if unsure else "")
+        + (f"; in {dark} no pixel counts before training or after it" if dark else "")
+        + "."
     )
 
 

@@ -311,12 +311,7 @@ parts = {
     "loss": Aspect("The loss, and what it sends back", lambda: cross_entropy(loss)),
     "pixels": Aspect("The pixels that it points at", lambda: chosen.update(size=stepped_pixels()), ("step",)),
 }
-lesson.closer(
-    "loss",
-    "Softmax, the loss and its gradient, step by step",
-    lambda: lesson.aspects("about", "One after the other", parts),
-    asks=("about", *lesson.all_asks(parts)),
-)
+lesson.closer_in_aspects("about", "Softmax, the loss and its gradient, step by step", **parts)
 if cached.kept(read_history, here.model):
     lesson.closer("weight", "How one weight learns", one_weight, asks=("kernel", "rate", "nudge", "image"))
 snippets.show(

@@ -150,11 +150,8 @@ stacks = {
         ("wanted", "cells"),
     ),
 }
-lesson.closer(
-    "stack",
-    "A stack against one large kernel: what both see and cost, and what a stack cannot do",
-    lambda: lesson.aspects("about", "A stack against one large kernel", stacks),
-    asks=("about", *lesson.all_asks(stacks)),
+lesson.closer_in_aspects(
+    "about", "A stack against one large kernel: what both see and cost, and what a stack cannot do", **stacks
 )
 if here.measures_digits:
     lesson.closer("kernels", f"What the kernels of {first.name} answer to", show_kernels)

@@ -1,8 +1,12 @@
 """Why convolution: maps that move with the digit, and the weights that locality and sharing save."""
 
+from functools import partial
+
 import cached
 import chrome
 import lesson
+import moving_view
+import numpy as np
 import question_widget
 import snippets
 import state
@@ -10,7 +14,7 @@ import streamlit as st
 from plain import plain
 
 from cnnviz import figures
-from cnnviz.concepts.translation import MovedMaps, compare_shift, padded_with_zeros
+from cnnviz.concepts.translation import MovedMaps, Translation
 from cnnviz.concepts.weight_sharing import (
     busiest_patch,
     connections,
@@ -24,94 +28,119 @@ from cnnviz.teaching.questions import why_convolution as questions
 REACH = 8
 
 
-def moved_maps() -> None:
-    """A layer's map of the digit and of the moved digit; the error by layer; the answer at every place."""
-    with chrome.controls("move"):
-        rows = state.integer("rows", -REACH, REACH, 0, "Rows down")
-        cols = state.integer("columns", -REACH, REACH, 3, "Columns right")
-        layers = st.container(horizontal=True, width="content")
-        padded = state.toggle(
-            "padded",
-            False,
-            "Pad with zeros",
-            help="The same weights, with 'same' padding in every convolution, as far as there are maps",
+def moved() -> None:
+    """The digit to be dragged; what that does to a layer's maps, to all layers, and to the answer."""
+    taken, seen = chrome.columns(1, 3)
+    with taken:
+        move = moving_view.show(here, REACH)
+    with seen:
+        lesson.one_of(
+            "follows",
+            "What the move does",
+            maps=lesson.Aspect("One layer", partial(to_maps, *move), ("layer", "channel", "padded")),
+            layers=lesson.Aspect("All layers", partial(to_layers, *move)),
+            answer=lesson.Aspect("The answer", partial(to_the_answer, *move)),
         )
-    moved = compared = compare_shift(net, here.digit.image, rows, cols)
-    if padded:
-        compared = compare_shift(cached.kept(padded_with_zeros, net), here.digit.image, rows, cols)
-    names = [layer for layer in compared if layer in net.inputs or not net[layer].passes_on]
+
+
+def compared(rows: int, cols: int) -> tuple[Translation, bool]:
+    """The layers' maps before and after a move, and whether all convolutions pad with zeros."""
+    padded = state.toggle(
+        "padded",
+        False,
+        "Pad with zeros",
+        help="The same weights, with 'same' padding in every convolution, as far as there are maps",
+    )
+    code.append(
+        f"""
+        found = compare_shift({"padded_with_zeros(net)" if padded else "net"}, image, {rows}, {cols})
+        for name, maps in found.items():
+            print(name, maps.cells, maps.error, maps.error_inside)
+        """
+    )
+    return cached.moved(here.which, here.digit, rows, cols, padded), padded
+
+
+def layers_of(found: Translation) -> list[str]:
+    """The image and the layers that change what they read."""
+    return [layer for layer in found if layer in net.inputs or not net[layer].passes_on]
+
+
+def to_maps(rows: int, cols: int) -> None:
+    """A layer's map of the digit and of the moved digit."""
+    with chrome.controls("move"):
+        layers = st.container(horizontal=True, width="content")
+        found, padded = compared(rows, cols)
+    names = layers_of(found)
     with layers:
         name = state.option("layer", names, names[1], st.selectbox, "Layer")
-        maps = compared[name]
+        maps = found[name]
         strongest = figures.strongest_channel(maps.before)
         channel = state.integer("channel", 0, maps.before.shape[2] - 1, strongest, "Channel")
     chrome.show(
         "moved_maps",
         f"{name}, channel {channel}. {verdict_on(maps, padded)}"
         + (" Grey cells came in over the border." if rows or cols else ""),
+        share=0.75,
         maps=maps,
         channel=channel,
         pixels=name in net.inputs,
-        limit=720,
     )
-    left, right = chrome.columns(1, 1)
-    with left:
-        st.markdown(
-            "**Layer by layer**, the error: the root mean square of the difference over that of the maps."
-            + (" Padded with zeros, maps also hold a border that does not move along." if padded else "")
-        )
-        errors = [compared[layer].error for layer in names]
-        chrome.show(
-            "bars",
-            share=0.5,
-            values=[error or 0.0 for error in errors],
-            labels=names,
-            texts=["no cell left" if error is None else percent(error, 1) for error in errors],
-            highlight=names.index(name),
-        )
-    with right:
-        after = moved.after.output[0]
-        says = "still" if after.argmax() == here.predicted else "now"
-        st.markdown(
-            f"**The answer:** where it was, {plain(here.model)} took it for {here.predicted} with "
-            f"{probability(here.run.output[0][here.predicted])}; moved, it {says} says {after.argmax()}."
-            + (f" {percent(moved.lost, 0)} of the ink went over the border." if moved.lost > 0.001 else "")
-        )
-        everywhere = cached.predictions_over_shifts(here.which, here.digit, REACH)[:, :, here.predicted]
-        chrome.pick(
-            "shift_map",
-            f"The probability of {here.predicted} for every move up to {REACH} pixels; the middle is where "
-            "the digit is now. Click a move to take the digit there. The network was trained on digits near "
-            "the middle.",
-            [
-                f"{down} down, {right} right: {probability(everywhere[down + REACH, right + REACH])}"
-                for down in MOVES
-                for right in MOVES
-            ],
-            (rows + REACH) * len(MOVES) + cols + REACH,
-            move_to,
-            share=0.5,
-            limit=330,
-            values=everywhere,
-            rows=rows,
-            cols=cols,
-            title=f"probability of {here.predicted}",
-        )
-    code.append(
-        f"""
-        found = compare_shift(net, image, {rows}, {cols})
-        for name, maps in found.items():
-            print(name, maps.cells, maps.error)
-        at_the_border = compare_shift(padded_with_zeros(net), image, {rows}, {cols})
-        for name, maps in at_the_border.items():
-            print(name, maps.error, maps.error_inside)
-        print(net.predict(shift(image, {rows}, {cols})))
-        figures.moved_maps({"at_the_border" if padded else "found"}[{quoted(name)}], {channel})
-        """
+    code.append(f"figures.moved_maps(found[{quoted(name)}], {channel})")
+
+
+def to_layers(rows: int, cols: int) -> None:
+    """The error of every layer."""
+    with chrome.controls("move"):
+        found, padded = compared(rows, cols)
+    names = layers_of(found)
+    errors = [found[layer].error for layer in names]
+    chrome.show(
+        "bars",
+        "The error: the root mean square of the difference over that of the maps."
+        + (" Padded with zeros, maps also hold a border that does not move along." if padded else ""),
+        share=0.75,
+        limit=520,
+        values=[error or 0.0 for error in errors],
+        labels=names,
+        texts=["no cell left" if error is None else percent(error, 1) for error in errors],
     )
 
 
 MOVES = range(-REACH, REACH + 1)
+
+
+def to_the_answer(rows: int, cols: int) -> None:
+    """What the network says of the moved digit, and at every other place."""
+    found = cached.moved(here.which, here.digit, rows, cols)
+    after = found.after.output[0]
+    says = "still" if after.argmax() == here.predicted else "now"
+    moved_it = f"; moved, it {says} says {after.argmax()}" if rows or cols else ""
+    st.markdown(
+        f"Where it was, {plain(here.model)} took it for {here.predicted} with "
+        f"{probability(here.run.output[0][here.predicted])}{moved_it}."
+        + (f" {percent(found.lost, 0)} of the ink went over the border." if found.lost > 0.001 else "")
+    )
+    everywhere = cached.predictions_over_shifts(here.which, here.digit, REACH)[:, :, here.predicted]
+    chrome.pick(
+        "shift_map",
+        f"The probability of {here.predicted} for every move up to {REACH} pixels; the middle is where "
+        "the digit was. Click a move to take it there. The network was trained on digits near the middle.",
+        [
+            f"{down} down, {right} right: {probability(everywhere[down + REACH, right + REACH])}"
+            for down in MOVES
+            for right in MOVES
+        ],
+        (rows + REACH) * len(MOVES) + cols + REACH,
+        move_to,
+        share=0.75,
+        limit=330,
+        values=everywhere,
+        rows=rows,
+        cols=cols,
+        title=f"probability of {here.predicted}",
+    )
+    code.append(f"print(net.predict(shift(image, {rows}, {cols})))")
 
 
 def move_to(number: int) -> None:
@@ -140,7 +169,7 @@ def verdict_on(maps: MovedMaps, padded: bool) -> str:
 
 def as_a_dense_layer() -> None:
     """A small convolution written as a dense layer's matrix."""
-    words, picture = chrome.columns(1, 1)
+    words, picture = chrome.columns(1, 3)
     kernels = net[convolutions[0]].weights["kernel"][:, :, 0]
     side = max(6, *kernels.shape[:2])
     patch = busiest_patch(here.run.input[0, :, :, 0], side)
@@ -152,18 +181,21 @@ def as_a_dense_layer() -> None:
         )
         best = figures.strongest_channel(here.run[convolutions[0]][0])
         chosen = state.integer("kernel", 0, kernels.shape[2] - 1, best, f"Kernel of {convolutions[0]}")
-        kernel = kernels[:, :, chosen]
-        matrix = convolution_matrix(kernel, patch.shape)
-        line = state.integer("output", 0, matrix.matrix.shape[1] - 1, 0, "Output", st.slider)
+    kernel = kernels[:, :, chosen]
+    matrix = convolution_matrix(kernel, patch.shape)
+    line = state.place("output", matrix.matrix.shape[1], 0)
     difference = difference_from_dense(patch, kernel)
     equal = f"numbers that differ by {number(difference)} at most" if difference else "the same numbers"
     with picture:
-        chrome.show(
+        chrome.pick(
             "weight_matrix",
-            f"A part of {here.digit.name}, {len(patch)} × {len(patch[0])} pixels. Of "
-            f"{matrix.matrix.size} weights {matrix.connected} need not be 0, and they have "
-            f"{kernel.size} values. Dense layer and convolution give {equal}.",
-            share=0.5,
+            f"A part of {here.digit.name}, {len(patch)} × {len(patch[0])} pixels. Pick a number of the "
+            f"output to see its line. Of {matrix.matrix.size} weights {matrix.connected} need not be 0, and "
+            f"they have {kernel.size} values. Dense layer and convolution give {equal}.",
+            [f"Output row {row}, column {col}" for row, col in np.ndindex(matrix.output_size)],
+            line,
+            lambda place: state.put("output", place),
+            share=0.75,
             x=patch,
             kernel=kernel,
             output=line,
@@ -238,16 +270,15 @@ question_widget.ask(
 lesson.closer(
     "moved",
     "How exactly do the maps move along?",
-    moved_maps,
-    asks=("rows", "columns", "padded", "layer", "channel"),
+    moved,
+    asks=("rows", "columns", "padded", "layer", "channel", "follows"),
 )
-lesson.closer(
-    "dense",
+lesson.closer_in_aspects(
+    "weights",
     "A dense layer with most weights 0, and the rest the same",
-    as_a_dense_layer,
-    asks=("kernel", "output"),
+    dense=lesson.Aspect("As a matrix", as_a_dense_layer, ("kernel", "output")),
+    saved=lesson.Aspect("What that saves, layer by layer", what_is_saved),
 )
-lesson.closer("saved", "What the two promises save, layer by layer", what_is_saved)
 snippets.show(*code)
 chrome.half_truth(
     "A convolutional network does not care where in the image something is.",

@@ -21,7 +21,7 @@ import numpy as np
 from cnnviz.network import Network, Run
 from cnnviz.network.simplifying import is_chain
 from cnnviz.ops.padding import Pair, integer
-from cnnviz.receptive_fields import ReceptiveField, receptive_field
+from cnnviz.receptive_fields import ReceptiveField, ReceptiveFields, receptive_field
 
 
 def shift(image: Any, rows: int, cols: int) -> np.ndarray:
@@ -182,7 +182,9 @@ class Translation(Mapping[str, MovedMaps]):
         return 1 - float(np.abs(self.after.input).sum(dtype=float)) / total if total else 0.0
 
 
-def compare_shift(network: Network, image: Any, rows: int, cols: int) -> Translation:
+def compare_shift(
+    network: Network, image: Any, rows: int, cols: int, fields: ReceptiveFields | None = None
+) -> Translation:
     """Run a network on an image and on the image moved, and compare layer by layer.
 
     Parameters
@@ -193,6 +195,8 @@ def compare_shift(network: Network, image: Any, rows: int, cols: int) -> Transla
         One image, as `Network.predict` takes it.
     rows, cols
         How far to move it down and to the right, in pixels; zeros come in.
+    fields
+        The network's receptive fields on images of that size, where they are known already.
 
     Returns
     -------
@@ -223,7 +227,7 @@ def compare_shift(network: Network, image: Any, rows: int, cols: int) -> Transla
     # It may be (H, W), (H, W, C), (1, H, W) or (1, H, W, C).
     moved = shift(image.reshape(before.input.shape[1:]), rows, cols)
     after = network.run(moved)
-    fields = receptive_field(network, before.input.shape[1:3])
+    fields = fields or receptive_field(network, before.input.shape[1:3])
     layers = {}
     for name, field in fields.items():
         steps = field.stride

@@ -44,7 +44,8 @@ def weight_matrix(
     -------
     Picture
         Its artists are the images "input", "kernel", "output" and "matrix", whose data is the dense
-        layer's kernel transposed, with NaN where nothing is connected.
+        layer's kernel transposed, with NaN where nothing is connected; and "tiles", where each cell of the
+        output is: (x, y, width, height) as shares of the figure's width and height.
 
     Raises
     ------
@@ -65,40 +66,51 @@ def weight_matrix(
     answer = dense(x.reshape(1, -1), equivalent.matrix.astype(x.dtype)).reshape(rows, cols)
     lines = np.where(equivalent.taps >= 0, equivalent.matrix, np.nan).T
     weights, data, answers = Scale.of(kernel, signed=True), INK if pixels else Scale.of(x), Scale.of(answer)
-    gap = 40.0 if width >= 600 else 14.0
-    unit = min((width - 1 - 2 * gap) / (x.shape[1] + kernel.shape[1] + cols), 40.0)
-    tall = unit * max(x.shape[0], rows, kernel.shape[0])
-    under = 24 + tall + 62
-    cell = (width - 1) / lines.shape[1]
-    canvas = Canvas(width, under + cell * len(lines) + 50, **look)
-    images, left = {}, 0.5
-    places = {}
+    # Where there is room the three small ones stand beside the matrix, else above it.
+    beside, gap = width >= 600, 14.0
+    across = max(x.shape[1], kernel.shape[1] + cols) if beside else x.shape[1] + kernel.shape[1] + cols
+    room = 0.3 * width - gap if beside else width - 1 - 2 * gap
+    unit = min(room / across, 28.0 if beside else 40.0)
+    second = 24 + unit * x.shape[0] + 30 if beside else 24.0
+    right = 0.5 + unit * kernel.shape[1] + gap
+    places = {
+        "input": (0.5, 24.0),
+        "kernel": (0.5 if beside else 0.5 + unit * x.shape[1] + gap, second),
+        "output": (right if beside else right + unit * x.shape[1] + gap, second),
+    }
+    left = 0.5 + max(unit * x.shape[1], unit * (kernel.shape[1] + cols) + gap) + 36 if beside else 0.5
+    tall = second + unit * max(kernel.shape[0], rows, 0 if beside else x.shape[0])
+    under = 24.0 if beside else tall + 62
+    cell = (width - 1.5 - left) / lines.shape[1]
+    bottom = under + cell * len(lines)
+    canvas = Canvas(width, max(tall + 44, bottom + 50), **look)
+    images = {}
     for name, title, array, scale in (
         ("input", "Input", x, data),
         ("kernel", "Kernel", kernel, weights),
         ("output", "Output", answer, answers),
     ):
-        canvas.text(left, 15, title, weight="bold")
-        images[name] = canvas.image(array, left, 24, unit * array.shape[1], scale=scale)
+        at = places[name]
+        canvas.text(at[0], at[1] - 9, title, weight="bold")
+        images[name] = canvas.image(array, *at, unit * array.shape[1], scale=scale)
         if name != "input" or unit >= 32:
-            canvas.values(array, left, 24, unit, scale)
-        if name == "output":
-            canvas.legend(scale, left, 24 + unit * rows + 14, min(unit * cols, 160.0))
-        places[name] = left
-        left += unit * array.shape[1] + gap
-    canvas.cell(places["input"], 24, unit, row, col, *kernel.shape)
-    canvas.cell(places["output"], 24, unit, row, col)
-    canvas.text(0.5, under - 9, "The same as a dense layer", weight="bold")
-    canvas.bar(0.5, under, width - 1, cell * len(lines), "panel", zorder=0)
-    images["matrix"] = canvas.image(lines, 0.5, under, width - 1, scale=weights)
-    canvas.cell(0.5, under, cell, output, 0, 1, lines.shape[1])
-    canvas.legend(
-        weights, 0.5, under + cell * len(lines) + 26, min(220.0, width - 1), "weights; grey: none, so 0"
-    )
+            canvas.values(array, *at, unit, scale)
+    at = places["output"]
+    canvas.legend(answers, at[0], at[1] + unit * rows + 14, min(unit * cols, 160.0))
+    tiles = [
+        canvas.share(at[0] + c * unit, at[1] + r * unit, unit, unit) for r, c in np.ndindex(answer.shape)
+    ]
+    canvas.cell(*places["input"], unit, row, col, *kernel.shape)
+    canvas.cell(*at, unit, row, col)
+    canvas.text(left, under - 9, "The same as a dense layer", weight="bold")
+    canvas.bar(left, under, width - 1.5 - left, bottom - under, "panel", zorder=0)
+    images["matrix"] = canvas.image(lines, left, under, width - 1.5 - left, scale=weights)
+    canvas.cell(left, under, cell, output, 0, 1, lines.shape[1])
+    canvas.legend(weights, left, bottom + 26, min(220.0, width - 1), "weights; grey: none, so 0")
     alt = (
         f"A {kernel.shape[0]} by {kernel.shape[1]} convolution of {x.shape[0]} by {x.shape[1]} cells as a "
         f"dense layer with {counted(lines.size, 'weight')}, of which {equivalent.connected} may differ from "
         f"0 and take {counted(kernel.size, 'value')}. Output {row}, {col} is "
         f"{number(float(answer[row, col]))}."
     )
-    return canvas.picture(alt, **images)
+    return canvas.picture(alt, tiles=tiles, **images)

@@ -21,7 +21,7 @@ FEW = 500
 
 @dataclass(frozen=True)
 class OpeningRule:
-    """A rule: the few words that stand beside the digit's number, and which digit it picks."""
+    """A rule: the few words that stand beside the digit's number, and which digit it picks, if one fits."""
 
     words: str
     pick: Callable[[Network], int | None]
@@ -51,20 +51,21 @@ def _most_wavering(net: Network) -> int | None:
     if recorded is None:
         return None
     said = recorded.predictions
-    return int((said[1:] != said[:-1]).sum(axis=0).argmax())
+    changes = (said[1:] != said[:-1]).sum(axis=0)
+    return int(changes.argmax()) if changes.any() else None
 
 
 OPENING_RULES = {
-    "doubtful": OpeningRule(f"the least sure right one of {FEW}", _least_sure_but_right),
+    "doubtful": OpeningRule(f"its least sure right answer in {FEW}", _least_sure_but_right),
     "mistake": OpeningRule("its first mistake", _first_mistake),
-    "inky": OpeningRule(f"the most ink of {FEW}", _most_ink),
-    "wavering": OpeningRule("changed its answer most often", _most_wavering),
+    "inky": OpeningRule(f"the most ink in {FEW}", _most_ink),
+    "wavering": OpeningRule("the answer changed most in training", _most_wavering),
 }
 """By name, as a lesson says which is its own."""
 
 
-def opening_digit(rule: str, net: Network) -> int:
-    """The test digit that a rule picks for a network; 0 if there is none, or it classifies no digits.
+def opening_digit(rule: str, net: Network) -> int | None:
+    """The test digit that a rule picks for a network; None if none fits, or it classifies no digits.
 
     Parameters
     ----------
@@ -78,15 +79,14 @@ def opening_digit(rule: str, net: Network) -> int:
     >>> import cnnviz
     >>> net = cnnviz.load_model("mnist_14k")
     >>> opening_digit("doubtful", net), opening_digit("", net)
-    (247, 0)
+    (247, None)
     """
     if not rule:
-        return 0
+        return None
     try:
-        found = OPENING_RULES[rule].pick(net)
+        return OPENING_RULES[rule].pick(net)
     except ValueError:  # It takes other images, or says no probabilities.
-        return 0
-    return found or 0
+        return None
 
 
 def _answers(net: Network) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable
@@ -18,6 +19,20 @@ from harness.wording import slips
 PAGES = sorted(LESSONS)
 REFERENCE = sorted({path.stem for path in (app().parent / "pages").glob("*.py")} - LESSONS.keys())
 MODELS = ("mnist_14k", "mnist_maxpool")
+
+
+def aspects(page: str) -> list[tuple[str, str, str]]:
+    """(page, parameter, aspect) of all that a page shows one at a time."""
+    calls = [node for node in ast.walk(ast.parse(page_code(page))) if isinstance(node, ast.Call)]
+    calls = [each for each in calls if getattr(each.func, "attr", "") in ("one_of", "closer_in_aspects")]
+    return [(page, each.args[0].value, aspect.arg) for each in calls for aspect in each.keywords]
+
+
+def page_code(page: str) -> str:
+    return (app().parent / "pages" / f"{page}.py").read_text(encoding="utf-8")
+
+
+ASPECTS = [each for page in PAGES for each in aspects(page)]
 
 
 def pictures(at: AppTest) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def test_letters_stand_in_for_numbers(visit):
 def test_what_does_not_fit_is_said_and_the_page_goes_on(visit):
     at = visit("convolution", kernel_rows=5, dilation=4, cells_a_side=3, padding="valid")
     assert "This does not fit: kernel of height 5 dilated by 4 covers 17 cells" in at.warning[0].value
-    assert len(walks(at)) == 1
+    assert not walks(at)
     assert "Show the code" in [expander.label for expander in at.expander]
 
 
@@ -227,7 +227,7 @@ def test_every_window_is_a_row_and_its_product_is_in_the_map(visit):
 
 @pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
 def test_four_methods_give_one_answer_within_what_rounding_can_do(visit, model):
-    at = visit("convolution", model=model, digit=4)
+    at = visit("convolution", model=model, digit=4, mathematics="methods")
     (table,) = [each for each in tables(at) if each["name"] == "cnnviz-methods"]
     rows = [line.split(",") for line in table["csv"].strip().splitlines()[1:]]
     assert [row[0] for row in rows] == ["direct", "im2col", "fft", "winograd"]

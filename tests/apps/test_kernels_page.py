@@ -34,7 +34,7 @@ def test_what_a_kernel_costs_in_two_steps(visit, name, size, says):
 
 def test_an_edited_kernel_comes_from_the_address(visit):
     kernel = np.array([[0, 1, 0.5], [0, -2, 0], [3, 0, 0]])
-    at = visit("kernels", on="digit", digit=4, cells="0,1,0.5;0,-2,0;3,0,0")
+    at = visit("kernels", on="digit", digit=4, cells="0,1,0.5;0,-2,0;3,0,0", named="waves")
     assert not at.warning
     picture = drawn(at, "kernel-response")
     assert (
@@ -54,6 +54,48 @@ def test_what_is_folded_is_not_worked_out_and_not_in_the_code(visit):
     assert [picture["name"] for picture in pictures(at)] == ["cnnviz-kernel-response"]
     assert "kernels.gallery" not in at.code[-1].value
     assert "kernels.gallery(5)" in visit("kernels", closer=None, all=5).code[-1].value
+
+
+def test_an_aspect_that_is_not_chosen_is_not_worked_out(visit):
+    for aspect, shown in (
+        ("costs", "outer-product"),
+        ("waves", "frequency-map"),
+        ("gallery", "kernel-gallery"),
+    ):
+        # By its own parameter, and as older links said it: as a part that is open.
+        for query in ({"closer": "named", "named": aspect}, {"closer": aspect}):
+            drawn_here = [picture["name"] for picture in pictures(visit("kernels", **query))]
+            assert drawn_here == ["cnnviz-kernel-response", f"cnnviz-{shown}"]
+    shown = [each.proto.component_name for each in visit("kernels", closer="walk").get("bidi_component")]
+    assert "cnnviz.live_view" in shown
+    assert "cnnviz-kernel-tiles" in [each["name"] for each in pictures(visit("kernels", closer="trained"))]
+
+
+def picture_size(at) -> str:
+    return re.search(r"on an image of (\d+ by \d+) pixels", drawn(at, "kernel-response")["alt"])[1]
+
+
+def test_a_link_from_when_the_digit_was_the_default_shows_the_digit(visit):
+    for query in ({"kernel": "box"}, {"cells": "0,1,0;0,-2,0;3,0,0"}, {"layer": "conv2d_1", "input": 2}):
+        at = visit("kernels", closer=None, **query)
+        assert picture_size(at) == "28 by 28"
+    # It stays so when something else is chosen.
+    widget(at.selectbox, "kernel").select("outline").run()
+    assert picture_size(at) == "28 by 28"
+    assert at.query_params["on"] in ("digit", ["digit"])
+
+
+def test_a_link_of_now_says_what_the_kernel_is_on(visit):
+    at = visit("kernels", closer=None)
+    assert picture_size(at) == "192 by 164"
+    assert "on" not in at.query_params
+    widget(at.selectbox, "kernel").select("outline").run()
+    assert at.query_params["on"] in ("photo", ["photo"])
+    link = {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
+    visit("overview")
+    assert picture_size(visit("kernels", closer=None, **link)) == "192 by 164"
+    widget(at.selectbox, "kernel").select("sobel x").run()
+    assert "on" not in at.query_params
 
 
 def test_a_kernel_of_zeros_is_one_too(visit):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 import cnnviz
-from apps.conftest import MODELS, PAGES, REFERENCE, given, htmls, pictures
+from apps.conftest import ASPECTS, MODELS, PAGES, REFERENCE, given, htmls, pictures
 from cnnviz.numbers import probability
 from cnnviz.resources import app
 from cnnviz.teaching.lessons import LESSONS
@@ -41,6 +41,16 @@ def test_a_page_shows_the_chosen_digit(visit, page, model):
     assert f"<b>{probabilities.argmax()}</b> with" in card
     shown = re.search(r"</b> with ([^\n]*)", card).group(1)
     assert shown.strip() == probability(probabilities.max()).replace("<", "&lt;").replace(">", "&gt;")
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("page", "name", "aspect"), ASPECTS)
+def test_each_aspect_of_a_part_is_shown_where_the_address_says_it(visit, page, name, aspect, model):
+    at = visit(page, model=model, digit=8, **{name: aspect})
+    assert not at.exception
+    assert not at.warning
+    chosen = [each for each in at.button_group if each.key.split(".")[1] == name]
+    assert [each.value for each in chosen] == [aspect]
 
 
 @pytest.mark.parametrize("page", [*PAGES, *REFERENCE])
@@ -89,10 +99,8 @@ def test_nonsense_in_the_address_is_noticed_and_replaced(visit, page, model):
     assert not at.exception
     notices = " ".join(warning.value for warning in at.warning)
     assert "The address asks for digit “💥" in notices
-    opening = opening_digit(
-        LESSONS[page].opens_on,
-        cnnviz.load_model("mnist_maxpool" if model == "mnist_maxpool" else "mnist_14k"),
-    )
+    shown = "mnist_maxpool" if model == "mnist_maxpool" else "mnist_14k"
+    opening = opening_digit(LESSONS[page].opens_on, cnnviz.load_model(shown)) or 0
     assert f"this is digit “{opening}”" in notices
     assert ("this is model “mnist_14k”" in notices) == (model != "mnist_maxpool")
 

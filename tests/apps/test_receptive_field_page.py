@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from itertools import pairwise
 from urllib.parse import parse_qs
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import cells, given, pictures, said, widget
+from apps.conftest import cells, given, pictures, said, tables, widget
 from cnnviz.concepts.field_growth import EXAMPLES
 from cnnviz.receptive_fields import check_field
 from cnnviz.receptive_fields.architectures import vgg16
@@ -32,6 +33,22 @@ def test_the_effective_field_is_the_librarys(visit):
     )
     assert "before training" not in cells(at)
     assert "before training" in cells(visit("receptive_field", layer="conv2d_1", about="training"))
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_every_layer_whose_spread_is_compared_is_counted_once(visit, model):
+    at = visit("receptive_field", model=model, about="training")
+    (table,) = [table for table in tables(at) if "Luo and others" in table["caption"]]
+    counted = re.search(r"in (\d+) of (\d+) layers?, narrower in (\d+)", table["caption"])
+    wider, layers, narrower = map(int, counted.groups())
+    others = [int(count) for count in re.findall(r"; in (\d+) ", table["caption"])]
+    assert 0 not in others
+    assert wider + narrower + sum(others) == layers
+    shown = re.findall(r"([+−][\d.]+) ± ([\d.]+) %", table["table"])
+    changes = [(float(change.replace("−", "-")), float(error)) for change, error in shown]
+    # Rounded as they are shown, a change that is about twice its error could be either.
+    clear = [change > 2 * error + 0.2 for change, error in changes]
+    assert sum(clear) <= wider <= sum(change > 2 * error - 0.2 for change, error in changes)
 
 
 def test_the_recurrence_has_the_networks_own_numbers(visit):

@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 
-from apps.conftest import PAGES, cells, htmls, pictures
+from apps.conftest import ASPECTS, PAGES, cells, htmls, pictures
 
 NEEDS_TENSORFLOW = {"verification"}
 """Its code starts TensorFlow, which takes seconds; test_verification runs the same call."""
@@ -66,9 +66,13 @@ def is_among(text: str, printed: np.ndarray) -> bool:
     return bool((np.abs(scale * printed - float(plain)) <= 0.5001 * unit + 1e-6 * abs(float(plain))).any())
 
 
-@pytest.mark.parametrize("page", sorted(set(PAGES) - NEEDS_TENSORFLOW))
-def test_the_code_prints_what_the_page_shows(visit, page, capsys, tmp_path, monkeypatch):
-    at = moved_at_random(visit(page, digit=18), random.Random(page))
+STATES = [(page, {}) for page in sorted(set(PAGES) - NEEDS_TENSORFLOW)]
+STATES += [(page, {name: aspect}) for page, name, aspect in ASPECTS]
+
+
+@pytest.mark.parametrize(("page", "query"), STATES)
+def test_the_code_prints_what_the_page_shows(visit, page, query, capsys, tmp_path, monkeypatch):
+    at = moved_at_random(visit(page, digit=18, **query), random.Random(f"{page}{query or ''}"))
     assert not at.exception
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(np, "set_printoptions", lambda **options: None)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from base64 import b64decode
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import cnnviz
-from apps.conftest import cells, drawn
+from apps.conftest import cells, drawn, given
 from cnnviz.concepts.translation import compare_shift, padded_with_zeros
 from cnnviz.concepts.weight_sharing import connections
 from cnnviz.images.digit_text import digit_to_text
@@ -16,16 +20,19 @@ from cnnviz.numbers import percent
 @pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
 @pytest.mark.parametrize(("rows", "columns"), [(0, 3), (-1, -4), (-8, 8)])
 def test_every_layers_error_is_the_librarys(visit, model, rows, columns):
-    at = visit("why_convolution", model=model, digit=6, rows=rows, columns=columns)
+    query = {"model": model, "digit": 6, "rows": rows, "columns": columns}
+    at = visit("why_convolution", follows="layers", **query)
     found = compare_shift(cnnviz.load_model(model), cnnviz.load_mnist()[1][0][6], rows, columns)
     bars = drawn(at, "bars")["alt"]
     for name, maps in found.items():
         if not name.startswith("dropout"):
             words = "no cell left" if maps.error is None else percent(maps.error, 1)
             assert f"{name}: {words}" in bars
+    at = visit("why_convolution", follows="answer", **query)
     words = " ".join(markdown.value for markdown in at.markdown)
     after = found.after.output[0]
     assert f"says {after.argmax()}." in words
+    assert drawn(at, "shift-map")["chosen"] == (rows + 8) * 17 + columns + 8
 
 
 def test_half_cells_are_said(visit):
@@ -59,12 +66,12 @@ def test_padded_with_zeros_the_border_shows(visit, model):
 def test_ink_that_is_lost_is_counted(visit):
     image = np.zeros((28, 28), np.uint8)
     image[10:20, 24:28] = 255
-    at = visit("why_convolution", own=digit_to_text(image), columns=2)
+    at = visit("why_convolution", own=digit_to_text(image), columns=2, follows="answer")
     assert "50 % of the ink went over the border." in " ".join(markdown.value for markdown in at.markdown)
 
 
 def test_what_is_saved_is_counted(visit):
-    text = cells(visit("why_convolution"))
+    text = cells(visit("why_convolution", weights="saved"))
     counts = connections(cnnviz.load_model("mnist_14k")["conv2d"])
     assert f"conv2d|{counts.dense:,}|{counts.local:,}|{counts.shared:,}|87|676" in text
 
@@ -72,4 +79,27 @@ def test_what_is_saved_is_counted(visit):
 def test_an_output_is_picked_in_the_address(visit):
     at = visit("why_convolution", output=15, kernel=4)
     assert "Output 3, 3 is" in drawn(at, "weight-matrix")["alt"]
+    assert drawn(at, "weight-matrix")["chosen"] == 15
+    assert len(drawn(at, "weight-matrix")["tiles"]) == 16
     assert "give the same numbers" in drawn(at, "weight-matrix")["caption"]
+
+
+@pytest.mark.parametrize(("query", "kept"), [({}, (0, 3)), ({"rows": -8, "columns": 0}, (-8, 0))])
+def test_the_digit_lies_where_the_address_says(visit, query, kept):
+    at = visit("why_convolution", digit=3, **query)
+    (data,) = given(at, "cnnviz.moving")
+    assert (data["kept"]["down"], data["kept"]["right"]) == kept
+    with Image.open(io.BytesIO(b64decode(data["picture"].partition(",")[2]))) as picture:
+        darkness = 255 - np.asarray(picture.convert("L"), int)
+    ink = cnnviz.load_mnist()[1][0][3].astype(int)
+    assert np.corrcoef(darkness.ravel(), ink.ravel())[0, 1] > 0.99
+    assert not at.warning
+    assert visit("why_convolution", rows=9).warning
+
+
+def test_without_a_move_none_is_spoken_of(visit):
+    at = visit("why_convolution", digit=3, rows=0, columns=0, follows="answer")
+    words = " ".join(markdown.value for markdown in at.markdown)
+    assert "Where it was" in words
+    assert "moved, it" not in words
+    assert "Grey cells" not in drawn(visit("why_convolution", rows=0, columns=0), "moved-maps")["caption"]

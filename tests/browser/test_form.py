@@ -114,8 +114,6 @@ ON_A_PHONE = [
 ]
 """Lessons and small screens on which a finger is tried."""
 
-NOT_STILL_YET = {"kernels": 0.25}
-"""Its picture and its controls come late."""
 
 Visit = dict[str, Any]
 
@@ -167,7 +165,7 @@ def compact(numbers: list[str]) -> str:
 
 def test_nothing_moves_while_a_page_loads(visits):
     shifted = {name: round(visit["shifted"], 3) for name, visit in visits.items()}
-    assert [name for name, moved in shifted.items() if moved >= NOT_STILL_YET.get(name, STILL)] == [], shifted
+    assert [name for name, moved in shifted.items() if moved >= STILL] == [], shifted
 
 
 def test_a_pointer_changes_a_number_above_the_fold(visits):

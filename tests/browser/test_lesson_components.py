@@ -1,4 +1,4 @@
-"""The point on an activation's curve and the ladder of receptive fields: by mouse, finger and keys."""
+"""A curve's point, the ladder of receptive fields, the digit to be dragged: by mouse, finger and keys."""
 
 from __future__ import annotations
 
@@ -137,3 +137,54 @@ def test_painted_outside_its_field_a_unit_does_not_care_and_inside_it_does(visit
     stroke(row, col)
     expect(page.locator(".cv-edits")).to_contain_text("2 changes")
     assert of_view(page, VALUE) != before
+
+
+def test_the_digit_is_dragged_and_all_that_follows_from_its_move_follows(visit):
+    page = visit("why_convolution?digit=3&closer=moved&columns=0")
+    pad, shown = page.locator(".moving .pad"), page.locator(".moving .shown")
+    expect(shown).to_have_text("Drag it")
+    box = standing(pad)
+    pixel = box["width"] / 28
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 4.2 * pixel, y + 2.2 * pixel, steps=4)
+    # The browser answers by itself; Python hears of it when the digit is let go.
+    expect(shown).to_have_text("2 down, 4 to the left")
+    page.mouse.up()
+    until_address(page, "rows", "2")
+    until_address(page, "columns", "-4")
+    caption = page.locator("figcaption .caption", has_text="The move is 2 down and −4 right")
+    caption.wait_for()
+    pad.press("ArrowUp")
+    expect(shown).to_have_text("1 down, 4 to the left")
+    until_address(page, "rows", "1")
+    # Never farther than the map of all moves goes.
+    for _ in range(9):
+        pad.press("ArrowLeft")
+    expect(shown).to_have_text("1 down, 8 to the left")
+    until_address(page, "columns", "-8")
+    page.get_by_role("button", name="Put it back").click()
+    expect(shown).to_have_text("Drag it")
+    until_address(page, "columns", "0")
+    until_address(page, "rows", None)
+    # What is chosen on the map of all moves moves the digit too.
+    page.get_by_role("radio", name="The answer").click()
+    page.get_by_role("button", name=re.compile("^−?2 down, 5 right")).click()
+    expect(shown).to_have_text("2 down, 5 to the right")
+    until_settled(page)
+    assert violations(page) == []
+
+
+def test_a_finger_drags_the_digit_and_the_page_stays_where_it_is(visit):
+    page = visit("why_convolution?digit=3&closer=moved&columns=0", width=390, height=844, has_touch=True)
+    pad = page.locator(".moving .pad")
+    box = standing(pad)
+    pixel, x, y = box["width"] / 28, box["x"] + 100, box["y"] + 100
+    hand = page.context.new_cdp_session(page)
+    for kind, across in (("touchStart", 0), ("touchMove", 1), ("touchMove", 3.2), ("touchEnd", None)):
+        points = [] if across is None else [{"x": x + across * pixel, "y": y}]
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    expect(page.locator(".moving .shown")).to_have_text("3 to the right")
+    until_address(page, "columns", None)
+    until_fits(page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,23 @@ def test_the_dense_layer_is_drawn_line_by_line():
     )
     with pytest.raises(ValueError, match="output must be one of the 4 x 4 outputs, got 16"):
         figures.weight_matrix(x, kernel, output=16)
+
+
+@pytest.mark.parametrize("width", [328.0, 704.0, 960.0])
+def test_each_number_of_the_output_is_a_tile_and_nothing_lies_on_anything_else(width):
+    picture = figures.weight_matrix(RNG.random((6, 5)), RNG.standard_normal((3, 2)), width=width)
+    boxes = {name: picture[name].get_extent() for name in ("input", "kernel", "output", "matrix")}
+    left, right, bottom, top = boxes["output"]
+    wide, tall = picture.figure.get_size_inches() * 72
+    tiles = picture["tiles"]
+    assert len(tiles) == 4 * 4
+    first, last = tiles[0], tiles[-1]
+    assert first[:2] == pytest.approx((left / wide, top / tall))
+    assert (last[0] + last[2], last[1] + last[3]) == pytest.approx((right / wide, bottom / tall))
+    for one, other in combinations(boxes.values(), 2):
+        apart = one[1] < other[0] or other[1] < one[0] or one[2] < other[3] or other[2] < one[3]
+        assert apart, boxes
+    assert all(0 <= box[0] < box[1] <= wide and 0 <= box[3] < box[2] <= tall for box in boxes.values())
 
 
 @pytest.mark.parametrize("depth", [1, 3, 6])

@@ -39,7 +39,28 @@ def test_every_lesson_has_a_rule():
     assert {lesson.opens_on for lesson in LESSONS.values()} == OPENING_RULES.keys()
 
 
-def test_without_a_rule_or_with_another_kind_of_network_it_is_the_first_digit():
+def test_without_a_rule_or_with_another_kind_of_network_there_is_none():
     wide = Network([Layer.from_config("in", "InputLayer", {"batch_shape": [None, 8, 8, 3]})])
-    assert opening_digit("", cnnviz.load_model("mnist_maxpool")) == 0
-    assert {opening_digit(rule, wide) for rule in ("doubtful", "mistake", "wavering")} == {0}
+    assert opening_digit("", cnnviz.load_model("mnist_maxpool")) is None
+    assert {opening_digit(rule, wide) for rule in ("doubtful", "mistake", "wavering")} == {None}
+
+
+def answering(labels_of_digits, name="another") -> Network:
+    """A network that says one class for all digits, as sure of it as of another: ties everywhere."""
+    net = cnnviz.load_model("mnist_maxpool")
+    last = next(layer for layer in reversed(net.layers) if "bias" in layer.weights)
+    weights = {f"{last.name}/kernel": np.zeros_like(last.weights["kernel"])}
+    weights[f"{last.name}/bias"] = np.array(labels_of_digits, np.float32)
+    return Network(net.with_weights(weights).layers, name=name)
+
+
+def test_words_are_said_only_where_a_digit_fits_them_and_hold_where_many_do():
+    always_seven = answering(9.0 * np.eye(10)[7])
+    sevens = np.flatnonzero(LABELS[:FEW] == 7)
+    # All answers are as sure: each right one is the least sure one, and the first 7 is a right one.
+    assert opening_digit("doubtful", always_seven) == sevens[0]
+    assert opening_digit("mistake", always_seven) == np.flatnonzero(LABELS[:FEW] != 7)[0]
+    # No answer was recorded while it was trained, so none changed most.
+    assert opening_digit("wavering", always_seven) is None
+    assert str(FEW) in OPENING_RULES["doubtful"].words
+    assert str(FEW) in OPENING_RULES["inky"].words

@@ -1,5 +1,7 @@
 // A walk's picture at a step: where every grid stands, its cells, and the window on them.
 
+import { maximum } from "./arrays.js";
+
 /**
  * Rows and columns of a grid, padding included.
  *
@@ -10,8 +12,8 @@ function padded({ rows, cols, before, after = [0, 0] }) {
 }
 
 /**
- * Where every grid stands: side by side, or the input above the rest where it is narrow; the output last
- * where it is too large to stand beside the kernel.
+ * Where every grid stands: side by side, several channels in two columns where there is room, or the input above
+ * the rest where it is narrow; the output last where it is too large to stand beside the kernel.
  *
  * @param {any} scene as cnnviz.animate makes it
  * @param {number} available the width, in CSS pixels
@@ -28,9 +30,15 @@ export function arrange(scene, available, rem) {
   // Several channels keep their kernels beside them, with the outputs below.
   const beside = narrow && kw && inputs.length > 1;
   const left = available - 2 - gap - kw * small;
-  const both = (available - gap * (kw ? 2 : 1) - kw * small - 2) / (inCols + outCols);
-  const tall = (620 * rem) / Math.max(inputs.length, outputs.length) / Math.max(inRows, outRows);
-  const fitting = beside ? left / inCols : narrow ? (available - 2) / inCols : Math.min(both, tall);
+  // What is left for a cell if inputs with their kernels, and outputs, stand in so many columns.
+  const across = (ins, outs) =>
+    (available - 2 - gap * ((kw ? 2 : 1) * ins + outs - 1) - ins * kw * small) / (ins * inCols + outs * outCols);
+  const apart = outputs.length > 2 ? 2 : 1;
+  const inTwo = !narrow && kw && inputs.length > 2 && across(2, apart) >= 24 * rem;
+  const [ins, outs] = inTwo ? [2, apart] : [1, 1];
+  const lines = [Math.ceil(inputs.length / ins), Math.ceil(outputs.length / outs)];
+  const tall = inTwo ? 34 * rem : (620 * rem) / maximum(lines) / Math.max(inRows, outRows);
+  const fitting = beside ? left / inCols : narrow ? (available - 2) / inCols : Math.min(across(ins, outs), tall);
   const cell = Math.floor(Math.min(largest, fitting));
   // Under one another, the two sides need not have cells of one size.
   const below = narrow && kw && !beside && left / outCols < 24 * rem;
@@ -45,8 +53,9 @@ export function arrange(scene, available, rem) {
   const each = Math.max(inTall, kernelTall);
   const [inEach, kernelEach] = narrow && !beside ? [inTall, kernelTall] : [each, each];
   const outEach = outRows * outCell + head + foot;
-  const [insTall, outsTall] = [inEach * inputs.length, outEach * outputs.length];
-  const kernelsTall = kw ? kernelEach * inputs.length : 0;
+  const [insTall, outsTall] = [inEach * lines[0], outEach * lines[1]];
+  const kernelsTall = kw ? kernelEach * lines[0] : 0;
+  const [inStep, outStep] = [inCols * cell + kernelWidth + 2 * gap, outCols * outCell + gap];
 
   const signs = [];
   let [inTop, width, height] = [0, available, 0];
@@ -69,22 +78,30 @@ export function arrange(scene, available, rem) {
     height = Math.max(insTall, outsTall);
     [inTop, outTop] = [(height - insTall) / 2, (height - outsTall) / 2];
     [kernelLeft, kernelTop] = [1 + inCols * cell + gap, inTop];
-    outLeft = kw ? kernelLeft + kernelWidth + gap : kernelLeft;
-    if (kw) signs.push([kernelLeft - gap / 2, height / 2 + 6, scene.backwards ? "×" : "∗"]);
+    outLeft = kw ? kernelLeft + kernelWidth + gap + (ins - 1) * inStep : kernelLeft;
+    for (let n = 0; kw && n < ins; n++) {
+      signs.push([kernelLeft + n * inStep - gap / 2, height / 2 + 6, scene.backwards ? "×" : "∗"]);
+    }
     signs.push([outLeft - gap / 2, height / 2 + 6, "→"]);
-    width = Math.min(available, outLeft + Math.max(outCols * cell, 70 * rem) + 4);
+    width = Math.min(available, outLeft + (outs - 1) * outStep + Math.max(outCols * cell, 70 * rem) + 4);
   }
-  const stack = (grids, x, top, each, rows, size) =>
-    grids.map((grid, k) => ({ grid, x, y: top + k * each + head + (each - head - foot - rows * size) / 2, cell: size }));
+  // One under the other; what does not go under the last line goes on beside it, a step further.
+  const stack = (grids, [x, top], each, rows, size, many, step) =>
+    grids.map((grid, k) => ({
+      grid,
+      x: x + Math.floor(k / many) * step,
+      y: top + (k % many) * each + head + (each - head - foot - rows * size) / 2,
+      cell: size,
+    }));
   const slices = kw ? inputs.map(() => ({ before: [0, 0], rows: kh, cols: kw })) : [];
   return {
     rem,
     signs,
     width,
     height,
-    inputs: stack(inputs, 1, inTop, inEach, inRows, cell),
-    kernels: stack(slices, kernelLeft, kernelTop, kernelEach, kh, kernelCell),
-    outputs: stack(outputs, outLeft, outTop, outEach, outRows, outCell),
+    inputs: stack(inputs, [1, inTop], inEach, inRows, cell, lines[0], inStep),
+    kernels: stack(slices, [kernelLeft, kernelTop], kernelEach, kh, kernelCell, lines[0], inStep),
+    outputs: stack(outputs, [outLeft, outTop], outEach, outRows, outCell, lines[1], outStep),
   };
 }
 
