@@ -7,8 +7,8 @@ are kept apart by zeros, the product itself adds them up.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -103,9 +103,9 @@ def _within(tap: tuple[slice, slice], block: slice) -> tuple[slice, slice]:
 def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -> None:
     """The same for stride 1: y[p] = the sum over taps of x[p + before - t*dilation] @ kernel[t].
 
-    The rows of x lie in a buffer of zeros, so far apart that what is read before the start of a row
-    is zeros behind the row above; and so do images. Then each tap reads one long run of cells, from
-    another cell on, and nothing is copied but x.
+    The first rows of all images of a block lie in a buffer of zeros, then the second ones, and so on; so far
+    apart that what is read before the start of a row is zeros behind the one before it. Then each tap reads
+    one long run of cells, those of the rows that it meets, from another cell on; nothing is copied but x.
     """
     rows, cols = geometry
     depth, filters = kernel.shape[2:]
@@ -121,9 +121,7 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
             shift, target = band.start - start, y[images, band]
             key = (*part.shape[:2], shift, target.shape[1])
             if key not in ready:
-                height = _pitch(part.shape[1], [i + shift for i in down], target.shape[1])
-                offsets = [(i + shift) * width + j for i in down for j in along]
-                ready[key] = _Apart.of((len(part), height, width), offsets, weights)
+                ready[key] = _Apart.of(key, width, [(i, j) for i in down for j in along], weights)
             ready[key].fill(part, target)
 
     in_parallel(work, Blocks(len(x), rows.size, cols.size, max(most, cols.size)))
@@ -140,8 +138,8 @@ def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> b
 def _cells_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> int:
     """Output cells in a block, its buffers within BLOCK_BYTES."""
     most = cells_at_once(ADDED, depth, filters, BLOCK_BYTES // ((depth + filters) * itemsize))
-    height, width = (_pitch(axis.out, _offsets(axis), axis.size) for axis in geometry)
-    return most * geometry.rows.size * geometry.cols.size // (height * width)
+    cols = geometry.cols
+    return most * cols.size // _pitch(cols.out, _offsets(cols), cols.size)
 
 
 def _offsets(axis: Axis) -> range:
@@ -158,24 +156,36 @@ def _pitch(size: int, offsets: Sequence[int], count: int) -> int:
 
 
 class _Apart(NamedTuple):
-    """The buffers of one block of `_fill_apart`, and the products that turn `grid` into `sums`."""
+    """The buffers of a block of `_fill_apart`, and the calls that turn `grid` into `sums`: (rows, N, ...)."""
 
     grid: np.ndarray
     steps: list[Call]
     sums: np.ndarray
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], offsets: list[int], weights: list[np.ndarray]) -> _Apart:
-        cells, (depth, filters) = math.prod(shape), weights[0].shape
-        lead, trail = max(0, -min(offsets)), max(0, max(offsets))
-        buffer = np.zeros((lead + cells + trail, depth), weights[0].dtype)
-        reads = [buffer[lead + offset : lead + offset + cells] for offset in offsets]
-        sums = np.empty((cells, filters), buffer.dtype)
-        pairs = enumerate(zip(reads, weights, strict=True))
-        steps = [product(read, weight, sums, add=place > 0) for place, (read, weight) in pairs]
-        return cls(buffer[lead : lead + cells].reshape(*shape, depth), steps, sums.reshape(*shape, filters))
+    def of(
+        cls, sizes: tuple[int, ...], width: int, taps: list[tuple[int, int]], weights: list[np.ndarray]
+    ) -> _Apart:
+        """For sizes (images, rows of x, shift, rows of y): row r of y reads row r + shift + i, moved by j."""
+        count, height, shift, size = sizes
+        line, (depth, filters) = count * width, weights[0].shape
+        lead, trail = max(0, -min(j for _, j in taps)), max(0, *(j for _, j in taps))
+        buffer = np.zeros((lead + height * line + trail, depth), weights[0].dtype)
+        sums = np.empty((size * line, filters), buffer.dtype)
+        steps: list[Call] = []
+        for place, ((i, j), weight) in enumerate(zip(taps, weights, strict=True)):
+            first = min(max(0, -i - shift), size)
+            last = max(first, min(size, height - i - shift))
+            if not place:  # what the first tap does not reach begins as zeros
+                steps += [partial(rest.fill, 0) for rest in (sums[: first * line], sums[last * line :])]
+            if last > first:
+                start = lead + (first + i + shift) * line + j
+                read = buffer[start : start + (last - first) * line]
+                steps.append(product(read, weight, sums[first * line : last * line], add=place > 0))
+        grid = buffer[lead : lead + height * line].reshape(height, count, width, depth)
+        return cls(grid, steps, sums.reshape(size, count, width, filters))
 
     def fill(self, x: np.ndarray, y: np.ndarray) -> None:
-        self.grid[:, : x.shape[1], : x.shape[2]] = x
+        self.grid[:, :, : x.shape[2]] = x.swapaxes(0, 1)
         run(self.steps)
-        y[...] = self.sums[:, : y.shape[1], : y.shape[2]]
+        y[...] = self.sums[:, :, : y.shape[2]].swapaxes(0, 1)
