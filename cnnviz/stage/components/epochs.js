@@ -40,6 +40,8 @@ class Epochs {
     this.over = null;
     this.timer = 0;
     this.width = this.height = 0;
+    /** @type {((epoch: number) => string) | null} */
+    this.lines = null;
     this.svg = this.find("svg");
     this.slider = this.find("input");
     this.slider.oninput = () => {
@@ -74,6 +76,7 @@ class Epochs {
     this.slider.max = String(this.last);
     this.colours = new Colours(data, data.theme);
     this.weights = floatsOf(data.kernels.numbers);
+    this.lines = null; // Those of another run may have fewer epochs.
     this.build();
     const late = this.asked !== null && data.step !== this.asked;
     if (!late) {
