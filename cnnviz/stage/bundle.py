@@ -43,10 +43,11 @@ def component(name: str) -> dict[str, Any]:
     ['css', 'html', 'js']
     """
     parts = {ending: HERE / "components" / f"{name}.{ending}" for ending in ("html", "css")}
+    texts = {ending: path.read_text("utf-8") if path.exists() else None for ending, path in parts.items()}
+    if texts["css"]:
+        texts["css"] += (HERE / "components" / "print.css").read_text("utf-8")
     code = f"{_joined(HERE / 'components' / f'{name}.js')}\nexport default {name}_module.show;\n"
-    return {"js": code} | {
-        ending: path.read_text(encoding="utf-8") if path.exists() else None for ending, path in parts.items()
-    }
+    return {"js": code, **texts}
 
 
 @lru_cache

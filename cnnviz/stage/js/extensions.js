@@ -7,6 +7,7 @@ import { drawing } from "./drawing.js";
 import { opening } from "./opening.js";
 import { playing } from "./playing.js";
 import { presenting } from "./presenting.js";
+import { printing } from "./printing.js";
 import { walking } from "./walking.js";
 
-export const EXTENSIONS = [playing, drawing, directing, opening, changing, copying, walking, presenting];
+export const EXTENSIONS = [playing, drawing, directing, opening, changing, copying, walking, presenting, printing];

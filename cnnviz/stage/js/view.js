@@ -1138,6 +1138,7 @@ export class View {
       }
     };
     apply();
+    this.retheme = apply;
     this.stopTheme = watchTheme(apply);
   }
 
