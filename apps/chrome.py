@@ -6,7 +6,8 @@ Pages say what; how it looks is here, in style.css and in the components.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -72,7 +73,8 @@ def show(
     """
     width, theme = _width(share, limit), surroundings()["theme"]
     drawn = cached.picture(figure, width=width, theme=theme, **arguments)
-    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(figure, drawn, caption))
+    data = _picture_data(figure, drawn, caption, arguments)
+    _PICTURE(key=f"picture.{_next_place()}", data=data)
 
 
 def _width(share: float, limit: float | None) -> float:
@@ -115,7 +117,7 @@ def pick(
     _PICTURE(
         key=key,
         data={
-            **_picture_data(figure, drawn, caption),
+            **_picture_data(figure, drawn, caption, arguments),
             "tiles": [{"box": box, "name": name} for box, name in zip(drawn.tiles, names, strict=True)],
             "chosen": chosen,
         },
@@ -123,8 +125,10 @@ def pick(
     )
 
 
-def _picture_data(figure: str, drawn: cached.PagePicture, caption: str) -> dict[str, Any]:
-    """What the component gets of every picture."""
+def _picture_data(
+    figure: str, drawn: cached.PagePicture, caption: str, arguments: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """What the component gets of every picture; of a photograph it must know, whose colours stay on paper."""
     return {
         "key": f"{hash((drawn.svg, caption))}",
         "svg": drawn.svg,
@@ -132,6 +136,7 @@ def _picture_data(figure: str, drawn: cached.PagePicture, caption: str) -> dict[
         "grids": drawn.grids,
         "caption": caption,
         "name": f"cnnviz-{figure.replace('_', '-')}",
+        "photograph": bool(arguments.get("photograph")),
     }
 
 

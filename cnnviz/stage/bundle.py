@@ -46,7 +46,7 @@ def component(name: str) -> dict[str, Any]:
     own = {ending: folder / f"{name}.{ending}" for ending in ("html", "css")}
     parts = {ending: _text(path) if path.exists() else None for ending, path in own.items()}
     if parts["css"] is not None:
-        parts["css"] = _text(folder / "base.css") + parts["css"]
+        parts["css"] = _text(folder / "base.css") + parts["css"] + _text(folder / "print.css")
     return {"js": f"{_joined(folder / f'{name}.js')}\nexport default {name}_module.show;\n", **parts}
 
 

@@ -99,7 +99,7 @@ class Curve {
     axis("numbers", 0);
     const ends = [this.places[0], 0, this.places[this.places.length - 1]];
     ends.forEach((z, n) => made("text", { x: this.xOf(z), y: top + 15, "text-anchor": ["start", "middle", "end"][n] }, number(z, 2)));
-    svg.setAttribute("height", String(top + FOOT));
+    svg.setAttribute("viewBox", `0 0 ${width} ${top + FOOT}`);
     this.line_at = made("line", { class: "at", y1: HEAD, y2: top });
     this.dots = ["function", "slope"].map((kind) => made("circle", { class: `dot ${kind}`, r: kind === "function" ? 8 : 6 }));
     this.plot.replaceChildren(svg);

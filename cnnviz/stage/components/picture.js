@@ -24,6 +24,7 @@ export function show({ data, parentElement, setTriggerValue }) {
   root.dataset.key = data.key;
   root.querySelector(".drawing").innerHTML = data.svg;
   root.querySelector(".caption").textContent = data.caption;
+  root.classList.toggle("photograph", data.photograph);
   root.querySelector(".words p").textContent = data.alt;
 
   const svg = root.querySelector("svg");

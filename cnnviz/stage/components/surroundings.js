@@ -21,6 +21,8 @@ export function show({ data, parentElement, setStateValue }) {
     const units = (available / root) * 16;
     const width = data.widths.filter((w) => w <= units + 1).at(-1) ?? data.widths[0];
     const dark = appTheme() === "dark";
+    // For the style sheet, on paper. It is watched: to set what it is already would be a change without an end.
+    if (("dark" in document.documentElement.dataset) !== dark) document.documentElement.toggleAttribute("data-dark", dark);
     if (`${width} ${dark}` === told) return;
     told = `${width} ${dark}`;
     setStateValue("told", { width, dark });

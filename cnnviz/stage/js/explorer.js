@@ -3,6 +3,7 @@
 import { comparing } from "./comparing.js";
 import { roomBelow, sheetOf } from "./dom.js";
 import { EXTENSIONS } from "./extensions.js";
+import { goingBack } from "./going_back.js";
 import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
 import { entryOf, linkOf, stateOfLink } from "./stage_state.js";
@@ -116,7 +117,7 @@ function begin(scene, shown) {
     },
     theme: appTheme,
     answers: true,
-    extensions: [...EXTENSIONS, comparing],
+    extensions: [...EXTENSIONS, comparing, goingBack],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host, start }) => {
       if (host.link) return stateOfLink(host.link);

@@ -8,6 +8,7 @@ import { finding } from "./finding.js";
 import { opening } from "./opening.js";
 import { playing } from "./playing.js";
 import { presenting } from "./presenting.js";
+import { printing } from "./printing.js";
 import { walking } from "./walking.js";
 
-export const EXTENSIONS = [playing, drawing, directing, opening, changing, copying, walking, presenting, finding];
+export const EXTENSIONS = [playing, drawing, directing, opening, changing, copying, walking, presenting, finding, printing];

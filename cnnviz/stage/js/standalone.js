@@ -3,6 +3,7 @@
 import { fromBase64 } from "./base64.js";
 import { roomBelow, sheetOf } from "./dom.js";
 import { EXTENSIONS } from "./extensions.js";
+import { goingBack } from "./going_back.js";
 import { sceneOf } from "./scene.js";
 import { linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
@@ -46,7 +47,7 @@ function show(holder, style, scene, state) {
   shadow.append(sheetOf(style), root);
   /** @type {Host} */
   const host = {
-    extensions: EXTENSIONS,
+    extensions: [...EXTENSIONS, goingBack],
     height: roomBelow,
     link: (state) => `${location.href.split("#")[0]}#${linkOf(state)}`,
   };

@@ -1160,6 +1160,7 @@ export class View {
       }
     };
     apply();
+    this.retheme = apply;
     this.stopTheme = watchTheme(apply);
   }
 
