@@ -56,7 +56,8 @@ def use_network(file: bytes | Path, name: str, preprocess: str = "auto") -> bool
     try:
         OPEN.open(session, file, name, lambda: _is_there(session), preprocess=preprocess)
     except (ValueError, OSError, MemoryError) as error:
-        st.session_state[_REFUSED] = f"The network was not opened: {error or 'it takes too much memory'}."
+        why = getattr(error, "strerror", "") or error or "it takes too much memory"
+        st.session_state[_REFUSED] = f"The network was not opened: {why}."
         return False
     st.session_state.pop(_BROUGHT, None)
     for parameter, value in (("model", OWN), ("changes", ""), ("picture", 0), ("brought", "")):

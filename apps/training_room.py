@@ -225,7 +225,7 @@ def _obey(look: Looking) -> None:
     try:
         _do(look, asked)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
-        look.refused = str(error) or "it takes too much memory"
+        look.refused = getattr(error, "strerror", "") or str(error) or "it takes too much memory"
 
 
 def _do(look: Looking, asked: Mapping[str, Any]) -> None:

@@ -114,6 +114,8 @@ class OpenNetworks:
                 opened = OpenedNetwork(folder / file, **how)
             except BaseException as error:
                 shutil.rmtree(folder, ignore_errors=True)
+                if isinstance(error, OSError) and error.strerror:
+                    raise ValueError(f"{file}: {error.strerror}") from None
                 if isinstance(error, ValueError | OSError):  # Where it lay for a moment is nobody's business.
                     raise ValueError(str(error).replace(f"{folder}{os.sep}", "")) from None
                 raise

@@ -99,8 +99,9 @@ def by_scores(net: LayerGraph, name: str) -> tuple[str, str] | None:
     spread = {}
     for mode in ("unit", "none"):
         before: dict[str, np.ndarray] = {}
-        forward(part, {name: preprocess(pixels, mode, part.dtype)}, before)
-        spread[mode] = float(before[last.name].std(axis=1).mean())
+        with np.errstate(all="ignore"):  # A network may hold what is no number.
+            forward(part, {name: preprocess(pixels, mode, part.dtype)}, before)
+            spread[mode] = float(before[last.name].std(axis=1).mean())
     if not all(0 < value < np.inf for value in spread.values()) or spread["none"] < 5 * spread["unit"]:
         return None
     mode = min(spread, key=lambda each: abs(np.log(spread[each] / SPREAD)))

@@ -30,6 +30,9 @@ MOST_WIDGETS = 1000
 DEEPEST = 20
 """Levels of a component's message; copying one of a thousand takes more calls than Python allows."""
 
+MOST_VALUES = 1_000_000
+"""Values in a component's message, by their marks: more of them hold up all readers for seconds."""
+
 NUMBERS = {"int_value", "double_value"}
 """A browser sends a whole number as such where Streamlit's widget says that it takes any."""
 
@@ -147,8 +150,10 @@ def _readable(state: Any, metadata: Any) -> bool:
     if None not in (kind, wanted) and kind != wanted and not {kind, wanted} <= NUMBERS:
         return False
     try:
-        if kind in ("json_value", "json_trigger_value") and not _flat(json.loads(getattr(state, kind))):
-            return False
+        if kind in ("json_value", "json_trigger_value"):
+            text = getattr(state, kind)
+            if sum(map(text.count, ",[{")) > MOST_VALUES or not _flat(json.loads(text)):
+                return False
         WStates({state.id: Serialized(state)}, {state.id: metadata})[state.id]
     except Exception:  # Anything that a reading stumbles over.
         return False

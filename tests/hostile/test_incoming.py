@@ -92,6 +92,32 @@ def test_what_a_widget_cannot_read_is_as_if_it_had_not_been_sent(visit, request,
     assert 'alt="Test digit 7' in htmls(at)
 
 
+@pytest.mark.parametrize(
+    "message",
+    ["[" + "[0,[[0,1,1]]]," * 300_000 + "0]", '{"have": [' + "0," * 1_100_000 + "0]}", "{" * 1_100_000],
+)
+def test_a_message_of_very_many_values_is_not_even_read(visit, message):
+    """Which would take seconds of what all readers share, and hundreds of megabytes."""
+    at = visit("overview")
+    (stage,) = (
+        each.proto.id for each in at.get("bidi_component") if each.proto.component_name == "cnnviz.live_view"
+    )
+    states = WidgetStates()
+    forged(states, stage, "json_value", message)
+    forged(states, _make_trigger_id(stage, "events"), "json_trigger_value", message)
+    read, parsed = [0], json.loads
+
+    def noting(text, **how):
+        read.append(len(text))
+        return parsed(text, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json, "loads", noting)
+        at._run(states)
+    assert not at.exception
+    assert max(read) < 10**6
+
+
 def test_what_a_widget_can_read_is_taken(visit):
     at = visit("feature_maps", model="mnist_14k")
     states = WidgetStates()

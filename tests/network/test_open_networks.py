@@ -48,6 +48,11 @@ def test_what_does_not_fit_is_one_sentence(networks, file, monkeypatch):
     monkeypatch.setattr(open_networks, "LARGEST_FILE", 100)
     with pytest.raises(ValueError, match=r"mine\.keras has 0 MB; the limit is 0 MB"):
         networks.open("a", bytes(101), "mine.keras", lambda: True)
+    full = OSError(28, "No space left on device", "/tmp/cnnviz-opened-x/mine.keras")
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.write_bytes", lambda *_: (_ for _ in ()).throw(full))
+        with pytest.raises(ValueError, match=r"^mine\.keras: No space left on device$"):
+            networks.open("a", b"x", "mine.keras", lambda: True)
     monkeypatch.setattr(open_networks, "MOST", 0)
     with pytest.raises(ValueError, match="0 networks are open on this server"):
         networks.open("a", b"x", "mine.keras", lambda: True)
