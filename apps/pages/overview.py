@@ -39,8 +39,8 @@ def show_networks(models: list[str]) -> None:
     """The networks that come with the pages: what each is made of, and how often it is right."""
     st.markdown(
         f"{plain(' and '.join(models))} come with these pages; *Network*, at the top, says which one they "
-        "show. Both learned from MNIST’s training digits. Here are their layers, each with the size of what "
-        "comes out of it: a bar is as long as the maps have rows. Between these layers stand activations, "
+        "show. Both learned from MNIST’s training digits. Here are their layers, each with the maps that "
+        "come out of it: a bar is as long as the maps have rows. Between these layers stand activations, "
         "batch norms and dropout, which leave the sizes as they are."
     )
     count = len(test_digits()[1])
@@ -58,15 +58,15 @@ def show_networks(models: list[str]) -> None:
                 share=1 / len(models),
                 limit=460,
                 values=[shape[0] for shape in shapes],
-                labels=[f"{layer.name}, {window_of(layer)}" for layer in layers],
+                labels=[named(layer) for layer in layers],
                 texts=[f"{maps} of {rows} × {columns}" for rows, columns, maps in shapes],
             )
 
 
-def window_of(layer: Any) -> str:
-    """What a layer lays on its input."""
+def named(layer: Any) -> str:
+    """A layer's name, with the size of its window if it has one."""
     size = layer.config.get("kernel_size") or layer.config.get("pool_size")
-    return "×".join(map(str, size)) if size else "dense"
+    return f"{layer.name}, {'×'.join(map(str, size))}" if size else layer.name
 
 
 # The whole network comes first; its walk begins with the image alone.

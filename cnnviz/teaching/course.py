@@ -150,6 +150,7 @@ def _index(net: Network, walks: Mapping[str, Walk]) -> str:
         f"""<main class="index"><h1>Inside a convolutional network</h1>
 <p>Each page holds the same living network, {html.escape(net.name)}, and a few steps that show one idea in it.
 Space or the arrow keys go on; touch anything in between. Any number gives its receipt when it is clicked.
+The key S shows the page alone on the screen, for a projector.
 All of it is computed in your browser, and nothing is sent anywhere.</p>
 {lists}<p>Made with cnnviz: <code>pip install cnnviz</code>, <code>cnnviz export --course -o DIR</code>.</p>
 </main>""",

@@ -10,6 +10,7 @@ import pytest
 
 import cnnviz
 from apps.conftest import ASPECTS, MODELS, PAGES, REFERENCE, given, htmls, pictures
+from cnnviz.network.evaluation import evaluate
 from cnnviz.numbers import probability
 from cnnviz.resources import app
 from cnnviz.teaching.lessons import LESSONS
@@ -84,6 +85,22 @@ def test_a_page_ends_with_a_half_truth_set_right_and_the_functions_that_do_it(vi
         room, name = path.split(".")[-2:]
         query = {"digit": "8", "model": "mnist_maxpool", "room": room, "name": name}
         assert dict(parse_qsl(link.query_string)) == query
+
+
+def test_both_networks_are_introduced_by_their_layers_and_what_they_get_right(visit):
+    both = [picture for picture in pictures(visit("overview")) if picture["name"] == "cnnviz-bars"]
+    _, (images, labels) = cnnviz.load_mnist()
+    for model, picture in zip(MODELS, both, strict=True):
+        net = cnnviz.load_model(model)
+        assert picture["caption"].startswith(f"{model}: ")
+        assert f" {net.count_params()[0]:,} parameters." in picture["caption"]
+        right = int(re.search(r"learn from, ([\d,]+) are right", picture["caption"])[1].replace(",", ""))
+        assert right == evaluate(net, images, labels).correct
+        for layer in net:
+            if layer.is_convolution:
+                rows, columns, maps = layer.output_shape
+                assert f"{layer.name}, " in picture["alt"]
+                assert f"{maps} of {rows} × {columns}" in picture["alt"]
 
 
 NONSENSE = dict.fromkeys(
