@@ -13,6 +13,7 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import test_digits
+from lesson import Aspect
 from plain import plain
 
 from cnnviz import figures, ops
@@ -419,19 +420,25 @@ asked = st.container()
 lesson.closer_in_aspects(
     "sliding",
     "Slide a kernel yourself: stride, padding, dilation, backwards, and over several channels",
-    slide=lesson.Aspect("One channel, all settings", slide, PLAYGROUND),
-    channels=lesson.Aspect(
-        "Several channels, in groups, or each alone", several_channels, ("deep_layer", "kind", "channel_step")
-    ),
+    "Over what",
+    {
+        "slide": Aspect("One channel, all settings", slide, PLAYGROUND),
+        "channels": Aspect(
+            "Several channels, in groups, or each alone",
+            several_channels,
+            ("deep_layer", "kind", "channel_step"),
+        ),
+    },
 )
 lesson.closer_in_aspects(
     "mathematics",
     "What it is in mathematics: linear, one matrix product, and computed in several ways",
-    linear=lesson.Aspect(
-        "Add two digits: it is linear", linear, ("other", "a", "b", "with_bias", "with_relu")
-    ),
-    product=lesson.Aspect("One matrix product", one_product, ("window",)),
-    methods=lesson.Aspect("Several methods, one answer", several_methods),
+    "See that it is",
+    {
+        "linear": Aspect("Linear: add two digits", linear, ("other", "a", "b", "with_bias", "with_relu")),
+        "product": Aspect("One matrix product", one_product, ("window",)),
+        "methods": Aspect("The same by several methods", several_methods),
+    },
 )
 with asked:
     sides, padding = shown["setting"], shown["setting"]["padding"]
