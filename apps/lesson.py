@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import header
@@ -78,35 +78,38 @@ def closer(
 
 
 class Aspect(NamedTuple):
-    """One of several things to see in one place: what it is called there, what draws it, its parameters."""
+    """One of several things to see in one place: its label, what draws it, parameters of what is in it."""
 
-    words: str
+    label: str
     draw: Callable[[], Any]
     asks: tuple[str, ...] = ()
 
 
-def closer_in_aspects(name: str, label: str, **aspects: Aspect) -> None:
-    """A part that shows one aspect at a time, which `name` says in the URL; the others are not worked out.
+def aspects(name: str, label: str, parts: Mapping[str, Aspect]) -> Any:
+    """Parts of which one is shown at a time, and worked out once it is chosen; what its drawing returns.
 
-    A link that has a parameter of an aspect, or opens a part that has its name, shows that aspect.
+    `name` is the parameter that chooses. A link that asks for what is in one of them shows that.
     """
-    opened = [key for key in aspects if state.from_outside() and state.is_open(key)]
+    if not state.asks(name):
+        for key, part in parts.items():
+            if state.asks(*part.asks):
+                state.settle(name, key)
+    words = {key: part.label for key, part in parts.items()}
+    return parts[state.option(name, words, next(iter(parts)), st.segmented_control, label)].draw()
+
+
+def all_asks(parts: Mapping[str, Aspect]) -> tuple[str, ...]:
+    """All parameters of some parts, for the `closer` that holds them."""
+    return tuple(dict.fromkeys(each for part in parts.values() for each in part.asks))
+
+
+def closer_in_aspects(name: str, label: str, what: str, parts: Mapping[str, Aspect]) -> None:
+    """A folded part that shows one aspect at a time: `name` says in the URL which, `what` labels the choice.
+
+    A link that opens a part by the name of an aspect, as it was before it was one, shows that aspect.
+    """
+    opened = [key for key in parts if state.from_outside() and state.is_open(key)]
     if opened and not state.asks(name):
         state.settle(name, opened[0])
-    asks = (name, *(asked for aspect in aspects.values() for asked in aspect.asks))
-    closer(name, label, lambda: one_of(name, label, **aspects), asks=asks, opens=bool(opened))
-
-
-def one_of(name: str, label: str, **aspects: Aspect) -> Any:
-    """The aspect that is chosen, and the choice; a link that has a parameter of one shows that one.
-
-    What its drawing returns is returned.
-    """
-    asked = [key for key, aspect in aspects.items() if state.asks(*aspect.asks)]
-    if asked and not state.asks(name):
-        state.settle(name, asked[0])
-    words = {key: aspect.words for key, aspect in aspects.items()}
-    chosen = state.option(
-        name, words, next(iter(words)), st.segmented_control, label, label_visibility="collapsed"
-    )
-    return aspects[chosen].draw()
+    asks = (name, *all_asks(parts))
+    closer(name, label, lambda: aspects(name, what, parts), asks=asks, opens=bool(opened))

@@ -13,6 +13,7 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import test_digits
+from lesson import Aspect
 from plain import plain
 
 from cnnviz import figures, ops
@@ -417,28 +418,30 @@ code = [
     """
 ]
 asked = st.container()
-slides = {"slide": lesson.Aspect("One channel, all settings", slide, PLAYGROUND)}
+slides = {"slide": Aspect("One channel, all settings", slide, PLAYGROUND)}
 if deep:
-    slides["channels"] = lesson.Aspect(
+    slides["channels"] = Aspect(
         "Several channels, in groups, or each alone", several_channels, ("deep_layer", "kind", "channel_step")
     )
 lesson.closer_in_aspects(
     "sliding",
     "Slide a kernel yourself: stride, padding, dilation, backwards, and over several channels",
-    **slides,
+    "Over what",
+    slides,
 )
 mathematics = {}
 if here.measures_digits:
-    mathematics["linear"] = lesson.Aspect(
-        "Add two digits: it is linear", linear, ("other", "a", "b", "with_bias", "with_relu")
+    mathematics["linear"] = Aspect(
+        "Linear: add two digits", linear, ("other", "a", "b", "with_bias", "with_relu")
     )
-mathematics["product"] = lesson.Aspect("One matrix product", one_product, ("window",))
+mathematics["product"] = Aspect("One matrix product", one_product, ("window",))
 if (first_layer.multiply_adds or 0) <= 10**7:  # One of them is slow.
-    mathematics["methods"] = lesson.Aspect("Several methods, one answer", several_methods)
+    mathematics["methods"] = Aspect("The same by several methods", several_methods)
 lesson.closer_in_aspects(
     "mathematics",
     "What it is in mathematics, and how it is computed",
-    **mathematics,
+    "See that it is",
+    mathematics,
 )
 with asked:
     sides, padding = shown["setting"], shown["setting"]["padding"]

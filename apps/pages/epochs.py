@@ -304,7 +304,7 @@ def as_it_was_after(
         sides["digits"] = Aspect("Digits that change sides", lambda: flips(predictions, epoch))
     if selection:
         sides["validation"] = Aspect("Training against validation", lambda: validation(selection, epoch))
-    lesson.one_of("about", "After this epoch", **sides)
+    lesson.aspects("about", "After this epoch", sides)
 
 
 here = header.current(saved=True)

@@ -14,6 +14,7 @@ import snippets
 import state
 import streamlit as st
 import turns
+from lesson import Aspect
 from plain import plain
 
 from cnnviz import kernels, ops
@@ -280,15 +281,23 @@ question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(
 lesson.closer_in_aspects(
     "named",
     "What this kernel costs and does to waves, and all kernels with a name",
-    costs=lesson.Aspect("As a column times a row", cost),
-    waves=lesson.Aspect("What it does to waves", waves),
-    gallery=lesson.Aspect("All that have a name", gallery, ("all",)),
+    "Look at it",
+    {
+        "costs": Aspect("As a column times a row", cost),
+        "waves": Aspect("By what it does to waves", waves),
+        "gallery": Aspect("Among all that have a name", gallery, ("all",)),
+    },
 )
 lesson.closer_in_aspects(
     "learned",
     "Trained kernels, step by step, and what each is near to",
-    walk=lesson.Aspect("In the network, step by step", lambda: lesson.stage("kernels"), ("view",)),
-    trained=lesson.Aspect("What each is near to", trained_kernels, ("layer", "input", "sort")),
+    "Look at them",
+    {
+        "walk": Aspect("In the network, step by step", lambda: lesson.stage("kernels"), ("view",)),
+        "trained": Aspect(
+            "Beside the named one each is near to", trained_kernels, ("layer", "input", "sort")
+        ),
+    },
 )
 snippets.show(*code)
 chrome.half_truth(

@@ -396,7 +396,10 @@ if wide:
     in_use["separable"] = Aspect("In a separable convolution", show_separable)
 in_use["bottleneck"] = Aspect("In a bottleneck", show_bottleneck, ("wide", "narrow", "side"))
 lesson.closer_in_aspects(
-    "where", "What it is good for: with a ReLU behind it, and together with other convolutions", **in_use
+    "where",
+    "What it is good for: with a ReLU behind it, and together with other convolutions",
+    "Where it stands",
+    in_use,
 )
 if name:
     in_numbers = {
@@ -406,7 +409,10 @@ if name:
     if here.measures_digits:
         in_numbers["reduce"] = Aspect("How much of it is needed", show_reduction, ("by", "kept", "outputs"))
     lesson.closer_in_aspects(
-        "about", f"{name} in numbers: a matrix at every pixel, and how much of it is needed", **in_numbers
+        "about",
+        f"{name} in numbers: a matrix at every pixel, and how much of it is needed",
+        f"About {name}",
+        in_numbers,
     )
 snippets.show(
     f"""

@@ -311,7 +311,9 @@ parts = {
     "loss": Aspect("The loss, and what it sends back", lambda: cross_entropy(loss)),
     "pixels": Aspect("The pixels that it points at", lambda: chosen.update(size=stepped_pixels()), ("step",)),
 }
-lesson.closer_in_aspects("about", "Softmax, the loss and its gradient, step by step", **parts)
+lesson.closer_in_aspects(
+    "about", "Softmax, the loss and its gradient, step by step", "One after the other", parts
+)
 if cached.kept(read_history, here.model):
     lesson.closer("weight", "How one weight learns", one_weight, asks=("kernel", "rate", "nudge", "image"))
 snippets.show(

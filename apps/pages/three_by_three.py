@@ -151,7 +151,10 @@ stacks = {
     ),
 }
 lesson.closer_in_aspects(
-    "about", "A stack against one large kernel: what both see and cost, and what a stack cannot do", **stacks
+    "about",
+    "A stack against one large kernel: what both see and cost, and what a stack cannot do",
+    "A stack against one large kernel",
+    stacks,
 )
 if here.measures_digits:
     lesson.closer("kernels", f"What the kernels of {first.name} answer to", show_kernels)

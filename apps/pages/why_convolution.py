@@ -11,6 +11,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from lesson import Aspect
 from plain import plain
 
 from cnnviz import figures
@@ -34,12 +35,14 @@ def moved() -> None:
     with taken:
         move = moving_view.show(here, REACH)
     with seen:
-        lesson.one_of(
+        lesson.aspects(
             "follows",
-            "What the move does",
-            maps=lesson.Aspect("One layer", partial(to_maps, *move), ("layer", "channel", "padded")),
-            layers=lesson.Aspect("All layers", partial(to_layers, *move)),
-            answer=lesson.Aspect("The answer", partial(to_the_answer, *move)),
+            "What the move does to",
+            {
+                "maps": Aspect("One layer", partial(to_maps, *move), ("layer", "channel", "padded")),
+                "layers": Aspect("All layers", partial(to_layers, *move)),
+                "answer": Aspect("The answer", partial(to_the_answer, *move)),
+            },
         )
 
 
@@ -276,8 +279,11 @@ lesson.closer(
 lesson.closer_in_aspects(
     "weights",
     "A dense layer with most weights 0, and the rest the same",
-    dense=lesson.Aspect("As a matrix", as_a_dense_layer, ("kernel", "output")),
-    saved=lesson.Aspect("What that saves, layer by layer", what_is_saved),
+    "Look at its weights",
+    {
+        "dense": Aspect("As a matrix", as_a_dense_layer, ("kernel", "output")),
+        "saved": Aspect("Counted, layer by layer", what_is_saved),
+    },
 )
 snippets.show(*code)
 chrome.half_truth(

@@ -22,10 +22,11 @@ MODELS = ("mnist_14k", "mnist_maxpool")
 
 
 def aspects(page: str) -> list[tuple[str, str, str]]:
-    """(page, parameter, aspect) of all that a page shows one at a time."""
+    """(page, parameter, aspect) of what a page shows one at a time, where its aspects stand in the call."""
     calls = [node for node in ast.walk(ast.parse(page_code(page))) if isinstance(node, ast.Call)]
-    calls = [each for each in calls if getattr(each.func, "attr", "") in ("one_of", "closer_in_aspects")]
-    return [(page, each.args[0].value, aspect.arg) for each in calls for aspect in each.keywords]
+    calls = [each for each in calls if getattr(each.func, "attr", "") in ("aspects", "closer_in_aspects")]
+    written = [(each.args[0].value, each.args[-1]) for each in calls if isinstance(each.args[-1], ast.Dict)]
+    return [(page, name, key.value) for name, parts in written for key in parts.keys]
 
 
 def page_code(page: str) -> str:

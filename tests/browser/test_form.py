@@ -115,6 +115,9 @@ ON_A_PHONE = [
 """Lessons and small screens on which a finger is tried."""
 
 
+OPENED_AT_MOST = {"convolution": 2_700, "kernels": 2_600, "why_convolution": 2_450}
+"""Pixels with all parts opened: pages that show one aspect at a time, and grow back unseen otherwise."""
+
 Visit = dict[str, Any]
 
 
@@ -185,3 +188,6 @@ def test_the_course_is_short_as_it_opens_and_when_all_is_opened(visits):
         lengths = {name: visit[measure] for name, visit in visits.items()}
         print(f"{measure}: {sum(lengths.values()):,} of {bar:,.0f} px: {lengths}")
         assert sum(lengths.values()) <= bar, lengths
+    if THOROUGH:
+        opened = {name: visits[name]["opened"] for name in OPENED_AT_MOST}
+        assert [name for name, length in opened.items() if length > OPENED_AT_MOST[name]] == [], opened
