@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import cells, drawn, htmls, pictures, tables, widget
+from apps.conftest import cells, drawn, htmls, pictures, said, tables, widget
 from cnnviz.concepts import dropout
 from cnnviz.concepts.batch_normalization import fold, normalization_over
 from cnnviz.numbers import number, percent, signed_number
+from cnnviz.training.history import read_history
 
 IMAGES = cnnviz.load_mnist()[1][0]
 
@@ -102,3 +103,12 @@ def test_a_network_without_batch_norm_says_so_and_shows_dropout(visit):
     assert at.info[0].value == "mnist_maxpool has no batch normalisation."
     next(button for button in at.button if button.label == "Show those in mnist_14k").click().run()
     assert len(pictures(at)) == 2
+
+
+@pytest.mark.parametrize("about", ["spread", "forms"])
+def test_of_which_images_the_moving_averages_are_is_told_by_the_recorded_recipe(visit, about):
+    recipe = read_history("mnist_14k").recipe
+    assert recipe["augmentation"]
+    assert recipe["dropout"]
+    words = " ".join(said(visit("batch_norm_and_dropout", about=about)))
+    assert "The moving averages are of training images distorted at random, with dropout at work; " in words

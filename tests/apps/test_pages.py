@@ -164,3 +164,22 @@ def test_an_answer_is_still_there_on_the_way_back_and_no_link_holds_it(visit):
     assert next(radio for radio in at.radio if radio.key == asked.key).value == 1
     assert verdict in htmls(at)
     assert given(at, "cnnviz.copy_link")[0]["without"] == "your answers"
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "drawn"),
+    [
+        ("one_by_one", {}, ["feature-maps"]),
+        ("one_by_one", {"about": "reduce"}, ["feature-maps", "error-curve"]),
+        ("one_by_one", {"where": "separable", "kept": 3}, ["error-curve"]),
+        ("scores_to_loss", {}, ["class-columns", "probabilities", "single-map"]),
+        ("scores_to_loss", {"about": "loss"}, ["cross-entropy-curve", "class-columns", "single-map"]),
+        ("scores_to_loss", {"step": 0.5}, ["pixel-gradient", "single-map"]),
+        ("epochs", {}, ["epoch-batches", "training-curves"]),
+        ("epochs", {"input": 1}, ["epoch-batches", "feature-maps", "kernels-over-epochs"]),
+    ],
+)
+def test_only_the_chosen_aspect_is_worked_out(visit, page, query, drawn):
+    """A link that asks for what is in one shows that one."""
+    names = [picture["name"].removeprefix("cnnviz-") for picture in pictures(visit(page, **query))]
+    assert names == drawn
