@@ -293,7 +293,9 @@ default = here.predicted if here.label is None else here.label
 target = state.place("target", here.run.output.shape[1], default)
 loss = cached.kept(loss_of, here.run, target)
 chosen: dict[str, Any] = {"temperature": 1.0, "size": 0.1, "code": ""}
-question_widget.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
+question_widget.ask(
+    shifted_logits(loss.logits, target, called=here.called(target)), halved_probability(loss.probability)
+)
 lesson.closer("softmax", "Softmax, step by step", chosen_softmax, asks=("temperature",))
 lesson.closer("loss", "The loss, and which pixels would lower it", loss_and_gradient, asks=("target", "step"))
 if cached.kept(read_history, here.model):

@@ -26,7 +26,10 @@ def test_the_effective_field_is_the_librarys(visit):
     images = cnnviz.load_mnist()[1][0][:20]
     found = cnnviz.effective_receptive_field(cnnviz.load_model("mnist_14k"), "conv2d_5", images, row=2, col=3)
     shares = [f"{100 * share:.0f} %" for share in found.shares.values()]
-    assert f"mean of the first 20 test digits|{found.sigma[0]:.2f}|{found.sigma[1]:.2f}|{'|'.join(shares)}" in cells(at)
+    assert (
+        f"mean of the first 20 test digits|{found.sigma[0]:.2f}|{found.sigma[1]:.2f}|{'|'.join(shares)}"
+        in cells(at)
+    )
     assert "before training" not in cells(at)
     assert "before training" in cells(visit("receptive_field", layer="conv2d_1", about="training"))
 

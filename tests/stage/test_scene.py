@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz import Network
+from cnnviz import Layer, Network
 from cnnviz.layers import Entry
 from cnnviz.layers.browser import OPERATIONS
 from cnnviz.stage.parts import MAGIC
@@ -362,3 +362,15 @@ def test_layers_that_work_cell_by_cell_see_what_their_input_sees(digit_run):
                     np.testing.assert_array_equal(
                         read(place).reshape(*place[3:], 2), _drawn(*ends, net[name].output_shape)
                     )
+
+
+def test_one_number_for_two_classes_is_called_like_the_second():
+    layers = [image(4, 4, 3)]
+    for kind, config in (("GlobalAveragePooling2D", {}), ("Dense", {"units": 1, "activation": "sigmoid"})):
+        layers.append(Layer.from_config(kind, kind, config, inputs=(layers[-1].name,)))
+    run = Network(layers, seed=0).run(np.zeros((4, 4, 3)))
+    assert build_scene(run, classes=["cat", "dog"]).numbers.header["classes"] == ["dog"]
+    with pytest.raises(
+        ValueError, match="classes must have one name for each of the network's 2 classes, got 3"
+    ):
+        build_scene(run, classes=["cat", "dog", "cow"])
