@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.commands.shared import count, mnist_test_set, progress_bar
-from cnnviz.numbers import brief
+from cnnviz.numbers import brief, shortened
 from cnnviz.resources import BUNDLED, asset
 
 if TYPE_CHECKING:
@@ -220,8 +220,8 @@ def _order_said(net: Network, folders: Sequence[str] | None) -> list[str]:
     if not folders or len(folders) not in classes_of(net).values():
         return []
     return [
-        f"its classes are taken for {folders[0]}, {folders[1]} and so on, in the order of the folders' "
-        "names, as Keras takes them; --classes FILE says another order"
+        f"its classes are taken for {shortened(', '.join(folders), 60)}, in the order of the folders' names, "
+        "as Keras takes them; --classes FILE says another order"
     ]
 
 
@@ -296,7 +296,6 @@ def _numbers(
 ) -> tuple[np.ndarray, list[str], np.ndarray | None]:
     """Arrays for an input that reads no pictures, from an .npy or .npz file; its labels "y", if any."""
     from cnnviz.images.sources import checked_labels
-    from cnnviz.numbers import shortened
     from cnnviz.resources import mapped_array, read_arrays, stated_arrays
 
     (path,) = paths if len(paths) == 1 else ("",)
