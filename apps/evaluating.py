@@ -33,6 +33,8 @@ def _draw(own: OpenedNetwork) -> None:
     except (ValueError, MemoryError) as error:
         st.error(plain(f"The pictures were not measured: {error or 'it takes too much memory'}."))
         return
+    if own.examples.said:
+        st.caption(plain(own.examples.said))
     for output, result in results.items():
         names = own.classes.get(output) or [str(k) for k in range(result.classes)]
         of = f" of {output}" if len(results) > 1 else ""

@@ -253,15 +253,17 @@ def show() -> None:
     kept_answers.take_up_hiding()
     with chrome.row("header"):
         card = st.empty()
-        card.html('<div class="card"></div>')  # It keeps its place until it is known what stands on it.
-        picker = chrome.row("picker", gap="small", width="content")
         own = opened.here()
+        # It keeps its place until it is known what stands on it.
+        card.html(f'<div class="card{"" if own is None else " own"}"></div>')
+        picker = chrome.row("picker", gap="small", width="content")
         with chrome.row("network", gap="small", width="content"):
             models = {name: name for name in cached.available_models()}
             models = models if own is None else {opened.OWN: own.name, **models}
-            chosen = state.option(
-                "model", models, next(iter(models)), st.segmented_control, "Network", width="content"
-            )
+            # A network of the user's own may have a long name, and all is to stand in one row.
+            kind: Any = st.segmented_control if own is None else st.selectbox
+            width = "content" if own is None else 176
+            chosen = state.option("model", models, next(iter(models)), kind, "Network", width=width)
             _COPY_LINK(key="copy_link", data={"without": _not_in_a_link()}, width="content")
         model = own.name if own is not None and chosen == opened.OWN else chosen
         with picker:

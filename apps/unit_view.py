@@ -64,7 +64,7 @@ def choose(here: Current, fields: ReceptiveFields, names: Sequence[str]) -> tupl
             "rung": names.index(name) + 1,
             "row": row,
             "col": col,
-            "image": {**_picture(image, INK), "said": here.digit.name.capitalize()},
+            "image": {**_picture(image, INK), "said": here.digit.title},
             **for_browser(theme),
             "theme": theme,
         },

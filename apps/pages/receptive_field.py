@@ -171,11 +171,12 @@ def what_counts(name: str, row: int, col: int) -> None:
         (here.digit.name, cached.effective(here.which, name, here.digit, row, col)),
         *([(f"mean of {over.words}", cached.effective(here.model, name, over, row, col))] * (over.count > 1)),
     ]
-    for place, (words, field) in zip(chrome.columns(1, 1), effective, strict=True):
+    titles = {here.digit.name: here.digit.title, f"mean of {over.words}": f"Mean of {over.words}"}
+    for place, (words, field) in zip(chrome.columns(1, 1), effective, strict=False):
         with place:
             chrome.show(
                 "effective_field",
-                f"{words[:1].upper()}{words[1:]}: all channels of the unit together.{if_dark(field)}",
+                f"{titles.get(words, words)}: all channels of the unit together.{if_dark(field)}",
                 share=0.5,
                 limit=300,
                 field=field.map,

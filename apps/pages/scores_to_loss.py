@@ -305,7 +305,9 @@ default = here.predicted if here.label is None else here.label
 target = state.place("target", here.run.output.shape[1], default)
 loss = cached.kept(loss_of, here.run, target)
 chosen: dict[str, Any] = {"temperature": 1.0, "size": 0.1, "code": ""}
-question_widget.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
+question_widget.ask(
+    shifted_logits(loss.logits, target, called=here.called(target)), halved_probability(loss.probability)
+)
 parts = {
     "softmax": Aspect("Softmax", lambda: chosen.update(temperature=probabilities(loss)), ("temperature",)),
     "loss": Aspect("The loss, and what it sends back", lambda: cross_entropy(loss)),

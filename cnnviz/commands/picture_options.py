@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.commands.shared import count, mnist_test_set, progress_bar
-from cnnviz.numbers import brief
+from cnnviz.numbers import brief, shortened
 from cnnviz.resources import BUNDLED, asset
 
 if TYPE_CHECKING:
@@ -201,6 +201,8 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, 
     elif not bundled and any(part.mode == "digit" for part in parts):
         said.append(f"preprocess='digit': {MODES['digit']}; --preprocess unit takes pictures as they are")
     said += [f"{option}={value!r}, as asked" for option, value in asked.items()]
+    if labelled and getattr(args, "classes", "") is None:
+        said += _order_said(net, parts[0].source.classes)
     found = Examples(
         {name: _Parts(entries, digits)},
         names,
@@ -209,6 +211,18 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, 
         "; ".join(said),
     )
     return found if labelled or args.limit is None else found.of(range(min(args.limit, len(found))))
+
+
+def _order_said(net: Network, folders: Sequence[str] | None) -> list[str]:
+    """What is assumed where only a folder's names say which class is which."""
+    from cnnviz.network.class_scores import classes_of
+
+    if not folders or len(folders) not in classes_of(net).values():
+        return []
+    return [
+        f"its classes are taken for {shortened(', '.join(folders), 60)}, in the order of the folders' names, "
+        "as Keras takes them; --classes FILE says another order"
+    ]
 
 
 def _source(path: str) -> str | list[str]:
@@ -282,7 +296,6 @@ def _numbers(
 ) -> tuple[np.ndarray, list[str], np.ndarray | None]:
     """Arrays for an input that reads no pictures, from an .npy or .npz file; its labels "y", if any."""
     from cnnviz.images.sources import checked_labels
-    from cnnviz.numbers import shortened
     from cnnviz.resources import mapped_array, read_arrays, stated_arrays
 
     (path,) = paths if len(paths) == 1 else ("",)

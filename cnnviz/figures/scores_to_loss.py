@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnviz.colours import INK, Scale
 from cnnviz.figures.axes import chart, label, mark_point
-from cnnviz.figures.bar_charts import MOST_CLASSES
+from cnnviz.figures.bar_charts import LIKELIEST, MOST_CLASSES
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.class_names import class_names
@@ -33,8 +33,8 @@ def class_columns(
 ) -> Picture:
     """One number a class as a column up or down from zero, its value written at its end.
 
-    Of more than 20 classes those with the largest numbers, whatever their sign, and the selected one; what
-    the others come to is not drawn.
+    Of more than 20 classes 10 are drawn: the selected one, and those with the largest numbers of either
+    sign.
 
     Parameters
     ----------
@@ -63,14 +63,13 @@ def class_columns(
     if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
         raise ValueError(f"values must be (classes,) and finite, got shape {numbers.shape}")
     names = class_names(range(len(numbers)) if classes is None else classes, len(numbers))
-    left_out = len(numbers) - MOST_CLASSES
-    if left_out > 0:
-        largest = set(np.argsort(-np.abs(numbers), kind="stable")[: MOST_CLASSES - (selected is not None)])
-        shown = sorted(largest | ({selected} if selected is not None else set()))
+    if (count := len(numbers)) > MOST_CLASSES:
+        ranked = np.argsort(-np.abs(numbers), kind="stable").tolist()
+        chosen = [] if selected is None else [selected]
+        shown = sorted([*chosen, *(k for k in ranked if k != selected)][:LIKELIEST])
         names, numbers = [names[k] for k in shown], numbers[shown]
         selected = None if selected is None else shown.index(selected)
-        left_out += MOST_CLASSES - len(shown)
-        title = f"{title or 'values'}, the {len(shown)} largest of {len(shown) + left_out:,}"
+        title = f"{title or 'values'}, {len(shown)} of the largest of {count:,}"
     scale = Scale.of(numbers, signed=signed or None)
     # Small numbers are written in units of a power of ten, which the title names.
     unit = 10.0 ** math.floor(math.log10(scale.limit)) if scale.limit < 0.01 else 1.0

@@ -18,6 +18,7 @@ import numpy as np
 
 from cnnviz.images.class_names import class_names
 from cnnviz.network import LayerGraph, Run
+from cnnviz.network.class_scores import classes_of
 from cnnviz.network.colour_planes import picture_of, planes_of_all
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
@@ -221,7 +222,8 @@ def build_scene(
     last = plan.taken.stages[-1]
     names = [str(i) for i in range(int(np.prod(last.shape)))]
     if classes is not None and last.layer.name in map(net.resolve, net.outputs):
-        names = class_names(classes, last.shape[2])
+        # One number for two classes says how likely the second one is.
+        names = class_names(classes, 2)[1:] if _tells_two(net, last) else class_names(classes, last.shape[2])
     start = {"path": [_cell_of(plan, shapes, pinned)] if pinned else [], "play": play}
     header: dict[str, Any] = {"plan": plan.key, "key": "", "base": None, "classes": names}
     header |= _colours(plan, run, index)
@@ -242,6 +244,10 @@ def build_scene(
             computed=i != chosen[0],
         )
     return scene
+
+
+def _tells_two(net: LayerGraph, last: Stage) -> bool:
+    return len(last.layer.output_shape) == 1 and classes_of(net).get(last.layer.name) == 2 > last.shape[2]
 
 
 def _check_images(net: LayerGraph, plan: StagePlan, images: int) -> None:

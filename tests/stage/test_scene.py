@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz import Network
+from cnnviz import Layer, Network
 from cnnviz.layers import Entry
 from cnnviz.layers.browser import OPERATIONS
 from cnnviz.stage.parts import MAGIC
@@ -375,3 +375,15 @@ def test_what_is_kept_of_a_network_goes_with_it():
     gc.collect()
     assert there() is None
     assert plan.owner() is None
+
+
+def test_one_number_for_two_classes_is_called_like_the_second():
+    layers = [image(4, 4, 3)]
+    for kind, config in (("GlobalAveragePooling2D", {}), ("Dense", {"units": 1, "activation": "sigmoid"})):
+        layers.append(Layer.from_config(kind, kind, config, inputs=(layers[-1].name,)))
+    run = Network(layers, seed=0).run(np.zeros((4, 4, 3)))
+    assert build_scene(run, classes=["cat", "dog"]).numbers.header["classes"] == ["dog"]
+    with pytest.raises(
+        ValueError, match="classes must have one name for each of the network's 2 classes, got 3"
+    ):
+        build_scene(run, classes=["cat", "dog", "cow"])

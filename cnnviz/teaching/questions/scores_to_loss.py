@@ -15,7 +15,7 @@ from cnnviz.numbers import general, minus
 from cnnviz.teaching.questions.question import Choice, Question, choice_by, question
 
 
-def shifted_logits(logits: Any, target: int, shift: float = 5.0) -> Question:
+def shifted_logits(logits: Any, target: int, shift: float = 5.0, called: str = "") -> Question:
     """What becomes of the loss when the same number is added to every logit.
 
     Parameters
@@ -26,6 +26,8 @@ def shifted_logits(logits: Any, target: int, shift: float = 5.0) -> Question:
         The class that the loss is for.
     shift
         What is added; not 0.
+    called
+        The class's name; by default its number.
 
     Examples
     --------
@@ -39,8 +41,8 @@ def shifted_logits(logits: Any, target: int, shift: float = 5.0) -> Question:
         then = now  # What is left of a difference is rounding.
     probability = math.exp(-now)
     return question(
-        f"The loss for {target} is {_text(now)}. Now {_text(shift)} is added to all {len(logits)} logits. "
-        "What is the loss then?",
+        f"The loss for {called or target} is {_text(now)}. Now {_text(shift)} is added to all {len(logits)} "
+        "logits. What is the loss then?",
         Choice(
             _text(then),
             "Every exponential becomes the same number of times as large, and so does their sum: no "
