@@ -214,6 +214,7 @@ def training_pass(graph: LayerGraph, x: Any, draws: Draws, *, memory_limit: floa
 
     The layers of its `network` are those that computed: what they drew, and the statistics that they took
     from the batch, stand in them. `Entry.after_training` says which weights the pass has changed.
+    What is behind a ReLU that a max pooling alone reads is worked out if it is asked for.
     """
     images = images_of(graph, x)
     layers: dict[str, Layer] = {}

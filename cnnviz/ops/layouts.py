@@ -52,7 +52,7 @@ LONG_FOR_STRIPS = 128
 """and no longer than this: from there on it is copied just as quickly as it stands."""
 
 FILTERS_PER_ROW = 8
-"""`Runs` multiplies the rows in which windows overlap once more for each block. With more filters than this
+"""`Runs` adds up a product for each kernel row, where `WholeWindows` takes one. With more filters than this
 for each output row that costs more than copying the windows."""
 
 WEIGHTY_BLOCK = 8
@@ -186,8 +186,8 @@ class WholeWindows:
 class Runs:
     """A row for each run, kw*C numbers; one matrix product for each kernel row, added to the others.
 
-    Kernel row u reads the same buffer from u*dilation image rows further down. With several images in a
-    block that also sums across their borders; those few sums are left behind.
+    Kernel row u reads the same buffer from u*dilation image rows further down. Of several images in a block
+    the first rows lie side by side, then the second ones, and so on: one row further down for all of them.
     """
 
     kernel_shape: tuple[int, ...]
@@ -202,7 +202,7 @@ class Runs:
         filters = self.kernel_shape[3]
         each = self.length + filters + self.geometry.read_by_cell * self.kernel_shape[2]
         weights = math.prod(self.kernel_shape)
-        # Twice as many: the rows that windows share are multiplied again in each block.
+        # Twice as many: the rows that windows share are copied again in each block.
         room = cells_at_once(ADDED, self.length, filters, room_for_cells(each, itemsize, weights), pieces=2)
         return cells_in_room(room, rows.out, cols.out, overlap=rows.extent - 1)
 
@@ -216,26 +216,25 @@ class Runs:
         kh, kw, depth, filters = self.kernel_shape
         count, out_rows, out_cols = shape
         rows = self.geometry.rows
-        read_rows = out_rows + rows.extent - 1
-        flat = _cut(copied, count * read_rows * out_cols, self.length)
-        down = rows.dilation * out_cols
-        used = len(flat) - (kh - 1) * down
-        everywhere = _cut(sums, len(flat), filters)
+        read_rows, line = out_rows + rows.extent - 1, count * out_cols
+        flat, down = _cut(copied, read_rows * line, self.length), rows.dilation * line
+        cells = out_rows * line
+        everything = _cut(sums, cells, filters)
+        reads = [flat[down * u : down * u + cells] for u in range(kh)]
         weights = in_form(ADDED, kernel.reshape(kh, self.length, filters))
-        most = rows_at_once(ADDED, self.length, filters) or used
         products = [
-            product(flat[down * u : down * u + used][part], weights[u], everywhere[part], add=u > 0)
-            for part in evenly(used, most)
+            product(reads[u][part], weights[u], everything[part], add=u > 0)
+            for part in evenly(cells, rows_at_once(ADDED, self.length, filters) or cells)
             for u in range(kh)
         ]
-        wanted = everywhere.reshape(count, -1)[:, : out_rows * out_cols * filters]
-        buffer = flat.reshape(count, read_rows, out_cols, kw, depth)
-        return BlockWork(buffer, partial(through_sums, products, wanted))
+        buffer = flat.reshape(read_rows, count, out_cols, kw, depth).swapaxes(0, 1)
+        by_image = everything.reshape(out_rows, count, out_cols * filters).swapaxes(0, 1)
+        return BlockWork(buffer, partial(through_sums, products, by_image))
 
     def held(self, shape: Cells) -> Held:
         count, rows, cols = shape
-        cells, filters = count * (rows + self.geometry.rows.extent - 1) * cols, self.kernel_shape[3]
-        return Held(cells * self.length, cells * filters, rows * cols * filters)
+        copied, filters = count * (rows + self.geometry.rows.extent - 1) * cols, self.kernel_shape[3]
+        return Held(copied * self.length, count * rows * cols * filters, cols * filters)
 
 
 @dataclass(frozen=True)
@@ -303,7 +302,7 @@ def _cut(memory: np.ndarray, rows: int, cols: int) -> np.ndarray:
 
 
 def through_sums(products: list[Call], sums: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Iterator[Call]:
-    """Products that fill `sums` (N, cells * F), which then go to the result with the bias added."""
+    """Products that fill `sums`, as `with_bias` takes them, which go to the result with the bias added."""
     yield from products
     yield with_bias(sums, bias, y)
 

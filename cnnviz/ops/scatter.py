@@ -150,7 +150,7 @@ def _offsets(axis: Axis) -> range:
 def _pitch(size: int, offsets: Sequence[int], count: int) -> int:
     """How far apart rows of `size` cells must start if cells 0 .. count-1 are read, offset.
 
-    The cells read before a row are the zeros behind the row above: one gap serves both.
+    The cells read before a row are the zeros behind the one before it: one gap serves both.
     """
     return max(size - min(offsets[-1], 0), count + max(offsets[0], 0))
 
