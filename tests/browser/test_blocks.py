@@ -31,9 +31,11 @@ INKLESS = """(view) => {
   const blank = [];
   const extent = (numbers) =>
     numbers.reduce(([low, high], n) => [Math.min(low, n), Math.max(high, n)], [Infinity, -Infinity]);
-  for (const { stage, channel, x, y, width, height, colours } of maps.rects) {
-    const box = [x, y].map((n) => Math.max(0, Math.floor(n * ratio)));
-    const size = [width, height].map((n) => Math.max(1, Math.floor(n * ratio)));
+  for (const { stage, channel, x, y, width, height, colours, thumbnail } of maps.rects) {
+    // A thumbnail's corners are round.
+    const corner = thumbnail ? Math.min(7, width / 4) : 0;
+    const box = [x, y].map((n) => Math.max(0, Math.floor((n + corner) * ratio)));
+    const size = [width, height].map((n) => Math.max(1, Math.floor((n - 2 * corner) * ratio)));
     const pixels = new Uint32Array(pen.getImageData(...box, ...size).data.buffer);
     const values = view.values[stage];
     const channels = view.scene.stages[stage].shape[2];

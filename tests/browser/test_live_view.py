@@ -357,6 +357,27 @@ def test_touch(live):
     expect_zoom(page, "network")
 
 
+def test_after_a_finger_s_stroke_the_next_tap_counts(live):
+    """A stroke of a finger ends without a click, unlike a mouse's."""
+    page = live(width=390, height=844, has_touch=True, is_mobile=True)
+    page.locator("[data-tool=paint]").tap()
+    (x1, y1), (x2, y2) = place(page, 0, 4, 4, 0), place(page, 0, 22, 20, 0)
+    session = page.context.new_cdp_session(page)
+    steps = [{"x": x1 + (x2 - x1) * n / 8, "y": y1 + (y2 - y1) * n / 8} for n in range(9)]
+    for kind, points in [
+        ("touchStart", steps[:1]),
+        *(("touchMove", [step]) for step in steps),
+        ("touchEnd", []),
+    ]:
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    until(page, "({ changes }) => changes.length === 1")
+    page.locator("[data-tool=erase]").tap()
+    expect(page.locator("button[data-tool=erase]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".cv-edits [data-reset]")).to_be_in_viewport(ratio=1)
+    page.locator(".cv-edits [data-undo]").tap()
+    until(page, "({ changes }) => changes.length === 0")
+
+
 @pytest.mark.parametrize("width", [360, 1280, 2560])
 @pytest.mark.parametrize("dark", [False, True])
 def test_nothing_is_wider_than_the_page(live, width, dark):

@@ -101,6 +101,8 @@ class Changing {
   }
 
   down(event) {
+    // After a finger's stroke there was no click that could be swallowed.
+    this.drew = false;
     if (event.button !== 0) return;
     const turned = closest(event, "[data-turn]");
     if (turned) {

@@ -72,13 +72,15 @@ const USUAL = 64;
 /** The width of a column's name, as a share of the letters. */
 const LEAST_NAME = 4.8;
 const WISHED_NAME = 7.5;
-/** Under this width names cannot be read well. */
+/** Under this width names cannot be read well; where nothing else helps they are as narrow as this. */
 const CROWDED_NAME = 5.8;
+const TIGHT_NAME = 3.6;
 /**
  * What changes an image: its size in pixels where it stands beside the image and layers lie under each other, and as
- * shares of the letters, how high it is below the image and how wide, and how wide beside it where the room is low.
+ * shares of the letters, how high it is below the image and how wide, how wide beside it where the room is low, and
+ * how high below it where columns are narrow, one under the other.
  */
-const TOOLS = { width: 110, height: 60, below: 5.5, across: 6.8, beside: 4.6 };
+const TOOLS = { width: 110, height: 60, below: 5.5, across: 6.8, beside: 4.6, one: 9.4 };
 /** Under this height, as a share of the letters, names of blocks are short and what changes an image is beside it. */
 const LOW = 34;
 /** The width of a column that makes room for others. */
@@ -119,10 +121,12 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   const height = Math.max(60, room.height - top - 2);
   const width = room.width - (room.bars ? room.bars + GAP.column : 0);
   const stages = items.map(({ shown }) => scene.stages[shown]);
-  const tall = places.map(({ slot }, i) => {
-    const tools = isChangeable(stages[i], i) && !low ? TOOLS.below * type : 0;
-    return Math.max(30, (height - tools - (down[slot] - 1) * (head + 4)) / down[slot]);
+  let across = low ? 0 : TOOLS.across;
+  const heights = () => places.map(({ slot }, i) => {
+    const below = isChangeable(stages[i], i) && !low ? (across ? TOOLS.below : TOOLS.one) * type : 0;
+    return Math.max(30, (height - below - (down[slot] - 1) * (head + 4)) / down[slot]);
   });
+  let tall = heights();
   /** @type {boolean[]} */
   let slim = items.map(() => false);
   // Names get what room there is, but no column less than a short name takes.
@@ -134,7 +138,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
     return Math.max(LEAST_NAME, wraps ? Math.min(WISHED_NAME, (free / full - GAP.column) / type) : 0) * type;
   };
   let name = narrowest();
-  const least = (/** @type {number} */ i) => (slim[i] ? SLIM : isChangeable(stages[i], i) && !low ? Math.max(name, TOOLS.across * type) : name);
+  const least = (/** @type {number} */ i) => (slim[i] ? SLIM : isChangeable(stages[i], i) ? Math.max(name, across * type) : name);
   const aside = (/** @type {number} */ i) => (low && !slim[i] && isChangeable(stages[i], i) ? TOOLS.beside * type + 8 : 0);
   const widths = (/** @type {Grid[]} */ grids) =>
     range(slots).map((slot) => maximum(grids.map((grid, i) => (places[i].slot === slot ? Math.max(least(i), grid.width + aside(i)) : 0)), 0));
@@ -151,11 +155,23 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   if (!grids) {
     const last = THUMBNAILS[THUMBNAILS.length - 1];
     const sides = THUMBNAILS.filter((side) => side <= USUAL || side * MANY <= height);
-    let side = sides.find((each) => total(small(each)) <= width);
+    const fitting = () => sides.find((each) => total(small(each)) <= width);
+    let side = fitting();
     if (focus && (side === undefined || name < CROWDED_NAME * type)) {
       slim = items.map(({ around }) => !around.includes(focus));
       name = narrowest();
-      side = sides.find((each) => total(small(each)) <= width);
+      side = fitting();
+    }
+    if (side === undefined) {
+      across = 0;
+      tall = heights();
+      side = fitting();
+    }
+    if (side === undefined) {
+      const full = fullSlots().size;
+      const free = width - 2 - GAP.column - (slots - full) * (SLIM + GAP.slim);
+      name = Math.max(TIGHT_NAME * type, Math.min(name, free / full - GAP.column));
+      side = fitting();
     }
     grids = small(side ?? last);
     // Room that is left is for more files of maps.

@@ -195,8 +195,9 @@ export class NetworkView {
     const svg = /** @type {SVGElement} */ (this.element.querySelector(".cv-links"));
     const { links, frames, bars, height } = this.layout;
     const room = (/** @type {Bars} */ each) => /** @type {Column} */ (/** @type {unknown} */ ({ x: bars.x, y: each.top, width: 0, height: each.height }));
-    const ends = this.outputs.flatMap((each) => sourcesOfBars(this.view.scene, each.group, this.columnOf).map((from) => ({ from, to: room(each), lane: 0, along: false })));
     const stacked = this.element.dataset.stacked === "yes";
+    // Where layers lie under each other, what feeds what goes without saying.
+    const ends = stacked ? [] : this.outputs.flatMap((each) => sourcesOfBars(this.view.scene, each.group, this.columnOf).map((from) => ({ from, to: room(each), lane: 0, along: false })));
     const around = stacked ? [] : frames.map(({ x, y, width }) => `<rect class="cv-around" x="${x - 3}" y="${y}" width="${width + 6}" height="${Math.max(0, height - y + 1)}" rx="5"/>`);
     const lines = [...links, ...ends].map(({ from, to, lane, along }) => (lane ? over(from, to, lane) : along ? below(from, to) : ribbon(from, to)));
     svg.innerHTML = [...around, ...lines].join("");

@@ -3,7 +3,7 @@
 
 import { largestAt } from "./arrays.js";
 import { closest } from "./dom.js";
-import { LEAST_CELL } from "./layout.js";
+import { LEAST_CELL, sidesOf } from "./layout.js";
 import { probability } from "./numbers.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
@@ -14,6 +14,8 @@ import { escapeHtml } from "./words.js";
 
 const GAP = 8;
 const SIDE = 42;
+/** The width of a sequence, which is a band here too. */
+const BAND = 8;
 
 export class Strip {
   /**
@@ -38,16 +40,16 @@ export class Strip {
     const columns = view.network.columns ?? [];
     const onTheWay = new Map(view.trail.map((cell) => [view.network.seenAs.get(cell.stage), cell.channel]));
     const side = Math.max(8, Math.min(SIDE, (width - 110) / Math.max(1, columns.length) - GAP));
+    const least = Math.min(18, side);
     let x = 2;
     const rects = columns.map(({ shown }) => {
       const stage = scene.stages[shown];
       const [rows, cols] = stage.shape;
       const cell = isVector(stage) ? Math.min(12, side) : Math.min(side / Math.max(rows, cols), 6);
       const channel = onTheWay.get(shown) ?? view.liveliest(stage, 1)[0];
-      // A sequence is a band here too.
-      const [wide, tall] = [cols === 1 && rows > 1 ? 8 : cols * cell, rows === 1 && cols > 1 ? 8 : rows * cell];
+      const [wide, tall] = sidesOf(stage, cell, isVector(stage) ? 0 : BAND);
       const rect = { stage: shown, channel, x, y: 2, width: wide, height: tall, rows, cols, ...(cell < LEAST_CELL && { thumbnail: true }) };
-      x += Math.max(18, rect.width) + GAP;
+      x += Math.max(least, rect.width) + GAP;
       return rect;
     });
     this.maps.place(rects, x, SIDE + 4);
@@ -58,7 +60,7 @@ export class Strip {
       const absent = view.leftOut(rect.stage) ? ", left out of this file" : "";
       const current = rect.stage === here ? 'aria-current="true"' : "";
       return `<button type="button" data-place="${rect.stage}" ${current} aria-label="Go to ${escapeHtml(layer + absent)}" title="${escapeHtml(layer + absent)}"
-        style="left:${rect.x - 3}px;width:${Math.max(18, rect.width) + 6}px"></button>`;
+        style="left:${rect.x - 3}px;width:${Math.max(least, rect.width) + 6}px"></button>`;
     }).join("");
   }
 

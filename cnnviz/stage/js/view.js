@@ -66,6 +66,9 @@ the largest cell of the map, Enter opens the receipt, plus goes nearer, minus an
 /** From this width on the receipt stands beside the network, else below it. */
 const BESIDE = 1120;
 
+/** The height of a row that is tapped, in pixels. */
+const FINGER = 26;
+
 let lastUsed = null;
 
 /** @import { Theme } from "./theme.js" */
@@ -379,7 +382,8 @@ export class View {
 
   /** How many rows of a list an element has room for, below and beside each other; it gets their height. */
   rowsIn(element) {
-    const row = Math.ceil(1.9 * this.type);
+    // A finger needs more than a pointer.
+    const row = Math.max(Math.ceil(1.9 * this.type), window.matchMedia("(pointer: coarse)").matches ? FINGER : 0);
     element.style.setProperty("--line", `${row}px`);
     const columns = Math.max(1, Math.floor((element.clientWidth + 12) / (25 * this.type + 12)));
     return Math.floor(element.clientHeight / row) * columns;

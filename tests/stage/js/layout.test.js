@@ -183,3 +183,15 @@ test("a sequence is a band, whichever way it lies, and a map of too small cells 
   for (const rect of rects) assert.equal(Boolean(rect.thumbnail), rect.width / rect.cols < 1.5);
   assert.ok(rects.some(({ thumbnail }) => thumbnail));
 });
+
+test("columns get as narrow as it takes to stand in the room, with what changes the image below it", () => {
+  const depth = 9;
+  const scene = sceneWith([{ shape: [64, 64, 3], op: { type: "input" } }, ...Array.from({ length: depth }, () => conv([64, 64, 40]))], counting(64 * 64 * 3));
+  const items = columnsOf(scene, groupsOf(scene, Array.from({ length: depth + 1 }, (_, s) => s), []), []);
+  for (const width of [660, 760, 1200]) {
+    const layout = layOut(scene, items, { width, height: 560, type: 11, bars: 143 }, first);
+    const [image, next] = layout.columns;
+    assert.ok(layout.width <= width, `${layout.width} of ${width}`);
+    assert.ok(layout.tools && layout.tools.x + layout.tools.width <= next.x && layout.tools.y > image.y + image.height);
+  }
+});
