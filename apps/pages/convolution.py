@@ -425,7 +425,8 @@ if deep:
     )
 lesson.closer_in_aspects(
     "sliding",
-    "Slide a kernel yourself: stride, padding, dilation, backwards, and over several channels",
+    "Slide a kernel yourself: stride, padding, dilation, backwards"
+    + (", over several channels" if deep else ""),
     "Over what",
     slides,
 )
