@@ -1,5 +1,6 @@
 """Overview: the whole network on the chosen digit, from the image to the prediction."""
 
+import beside_bundled
 import cached
 import chrome
 import evaluating
@@ -39,6 +40,7 @@ if here.shows_a_digit:
     asked.append(questions.numbers_for_one_digit(here.network, layers))
 question_widget.ask(*asked)
 evaluating.show(here)
+beside_bundled.show(here)
 if sum(layer.output_shape[-1] for layer in here.network if len(layer.output_shape) == 3) <= MOST_MAPS:
     lesson.closer("layers", "All layers in one picture", show_all_layers, asks=("shared",))
 snippets.show(

@@ -2,14 +2,27 @@
 
 import chrome
 import header
+import navigation
+import opened
 import snippets
+import streamlit as st
 import training_room
 from chosen_digit import choose_shown
+from plain import plain
 from training_settings import chosen_settings
 
+from cnnviz.teaching.lesson_needs import DIGITS
+
 header.within_app()
-settings = chosen_settings(training_room.settings_on())
-training_room.show(settings, choose_shown)
+settings, trial = chosen_settings(training_room.settings_on())
+training_room.show(settings, trial, choose_shown)
+own = opened.here()
+if own is not None and DIGITS.met(own.network):
+    st.page_link(
+        navigation.lessons()["overview"],
+        label=plain(f"{own.name} beside a bundled network →"),
+        query_params={**navigation.carried(), "model": opened.OWN, "closer": "beside"},
+    )
 chrome.half_truth(
     "Training is a secret that happens on large machines.",
     "It is the same arithmetic as the forward pass, and its chain rule, a few thousand times over. Point at "
