@@ -81,7 +81,8 @@ def card(name: str) -> Mapping[str, Any] | None:
         "next": names[place + 1] if place + 1 < len(names) else None,
         "say": told(name, outcomes),
         "shown": has_shown(name, outcomes),
-        "runs": [f"Start {words}: {step['until']} steps" for words, _ in step["runs"]],
+        "runs": [words for words, _ in step["runs"]],
+        "until": step["until"],
     }
 
 

@@ -241,7 +241,9 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
         "patience": 0 if moves else PATIENCE,
         "receipt": look.receipt,
         "file": look.file,
-        "field": None if field is None else field_header(part, field, field_layers(net)),
+        "field": None
+        if field is None or look.run is None
+        else field_header(part, field, field_layers(net), look.run.input),
         "digit": None,
         "walk": training_card.card(look.trial),
         "first": training_card.FIRST,

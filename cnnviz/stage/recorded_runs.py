@@ -239,7 +239,6 @@ class RecordedRuns:
         css = f"""html {{ background: {light.background}; color: {light.ink}; font-family: {FONT}; }}
 body {{ max-width: 60rem; margin: 0 auto; padding: 1rem; }}
 h1 {{ font-size: 1.375rem; font-weight: 600; }}
-label {{ margin-right: 1.5rem; }}
 select {{ font: inherit; min-height: 2.5rem; max-width: 100%; }}
 @media (prefers-color-scheme: dark) {{
   html {{ background: {dark.background}; color: {dark.ink}; color-scheme: dark; }}

@@ -72,8 +72,8 @@ def field_of(run: Run, layer: str, step: int, before: int | None = None) -> Digi
     return DigitField(step, effective_receptive_field(cast(Network, run.network), layer, run), before)
 
 
-def field_header(part: Part, shown: DigitField, layers: Sequence[str]) -> dict[str, Any]:
-    """What the panel draws of a field; its numbers go into the part."""
+def field_header(part: Part, shown: DigitField, layers: Sequence[str], image: np.ndarray) -> dict[str, Any]:
+    """What the panel draws of a field on its image (1, H, W, C); all numbers go into the part."""
     values = shown.field.map
     return {
         "layers": list(layers),
@@ -84,17 +84,17 @@ def field_header(part: Part, shown: DigitField, layers: Sequence[str]) -> dict[s
         "scale": _scale(values),
         "box": shown.field.box,
         "words": shown.words,
+        "image": _image_header(part, image),
     }
 
 
 def digit_header(part: Part, run: Run, layer: str, title: str, label: int | None) -> dict[str, Any]:
     """What the panel draws of the digit itself, where no stage stands beside it: its answer and its maps."""
-    (image,) = (run[name] for name in run.network.inputs)
     maps, answers = run[layer][0], run.output[0]
     (best, share), *_ = likeliest(answers)
     right = "" if label is None else " ✓" if best == label else " ✗"
     return {
-        "image": {"shape": list(image.shape[1:3]), "array": part.add(image[0, ..., 0]), "scale": _ink(image)},
+        "image": _image_header(part, run.input),
         "words": f"{title}: {best} with {probability(share)}{right}",
         "maps": {
             "layer": layer,
@@ -109,5 +109,7 @@ def _scale(values: np.ndarray) -> Mapping[str, Any]:
     return vars(Scale.of(values))
 
 
-def _ink(image: np.ndarray) -> Mapping[str, Any]:
-    return {"kind": "ink", "limit": float(np.abs(image).max()) or 1.0}
+def _image_header(part: Part, image: np.ndarray) -> dict[str, Any]:
+    """The first channel of an image, as ink on paper."""
+    scale = {"kind": "ink", "limit": float(np.abs(image).max()) or 1.0}
+    return {"shape": list(image.shape[1:3]), "array": part.add(image[0, ..., 0]), "scale": scale}

@@ -151,7 +151,7 @@ class WatchedTrainer:
         run: Run = self._before.with_weights(weights).run(self._digit)
         return {
             "digit": digit_header(part, run, layer, self._title, self._label),
-            "field": field_header(part, field_of(run, layer, self._picture["step"]), layers),
+            "field": field_header(part, field_of(run, layer, self._picture["step"]), layers, run.input),
         }
 
     def _said(self) -> str:

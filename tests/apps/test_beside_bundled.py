@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from apps.conftest import drawn, htmls, pictures, said, widget
 from cnnviz.network.evaluation import evaluate
 from cnnviz.network.open_networks import OPEN
 from cnnviz.network.opened_network import OpenedNetwork
-from cnnviz.numbers import percent
+from cnnviz.numbers import number, percent
 from cnnviz.resources import app
 from cnnviz.training.watched_training import RunSettings, WatchedTraining
 

@@ -58,7 +58,7 @@ def test_a_step_of_the_walk_has_an_address_and_brings_its_settings(visit):
     card = panel(at)["walk"]
     assert (card["title"], card["place"]) == ("A hundred images by heart", "2 of 6")
     assert (card["back"], card["next"], card["shown"]) == ("rate", "no_norm", False)
-    assert card["runs"] == ["Start with 100 images: 200 steps"]
+    assert (card["runs"], card["until"]) == (["with 100 images"], 200)
     widget(at.number_input, "seed").set_value(3).run()
     assert at.query_params["seed"] == "3"
 

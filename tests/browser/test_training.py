@@ -27,7 +27,7 @@ def training(open_page, explorer):
 
 def test_it_trains_while_it_is_watched_and_is_looked_back_at(training):
     page = training()
-    said, slider = page.locator(".training .said"), page.locator(".training input")
+    said, slider = page.locator(".training .said"), page.locator(".training input[type=range]")
     expect(said).to_contain_text("Before the first step")
     verdict = page.locator(".cv-verdict").first
     untrained = verdict.text_content()

@@ -32,7 +32,7 @@ def test_the_middle_of_every_layer_that_is_offered_has_a_field(model, digit):
         assert shown.half == 1 or masses[shown.half - 2] < masses[-1] * 0.5
         assert f"half of what counts lies in {shown.half} pixel" in shown.words
         assert shown.words.endswith("before training it was in 5.")
-        json.dumps(field_header(Part(), shown, field_layers(net)), allow_nan=False)
+        json.dumps(field_header(Part(), shown, field_layers(net), run.input), allow_nan=False)
 
 
 def test_a_unit_that_answers_to_nothing_is_said_to(digit):
@@ -41,7 +41,7 @@ def test_a_unit_that_answers_to_nothing_is_said_to(digit):
     shown = field_of(dead.run(digit), "conv2d_1", 1)
     assert shown.half is None
     assert "none counts" in shown.words
-    json.dumps(field_header(Part(), shown, ["conv2d_1"]), allow_nan=False)
+    json.dumps(field_header(Part(), shown, ["conv2d_1"], digit[None, ..., None]), allow_nan=False)
 
 
 def test_the_digits_answer_and_maps_are_the_runs(digit):

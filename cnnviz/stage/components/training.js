@@ -66,6 +66,8 @@ class Panel {
     // On a small screen the stage comes first, and what is folded below the curves is opened where it is wanted.
     if (window.innerWidth < NARROW) for (const each of root.querySelectorAll("details")) each.open = false;
     this.saved = 0;
+    // The curves are as wide as there is room, and what is drawn in them has a size of its own.
+    this.sizes = new ResizeObserver(() => this.header && this.drawCurves());
     this.part("dialog").addEventListener("close", () => this.ask("close"));
   }
 
@@ -94,6 +96,7 @@ class Panel {
   take(data) {
     this.stopTheme?.();
     this.stopTheme = watchTheme(() => this.draw());
+    this.sizes.observe(this.part(".curve"));
     document.addEventListener("keydown", this.keyed);
     // Streamlit brings the same bytes again when a question goes out.
     if (!this.data || !sameNumbers(this.data, data)) {
@@ -119,6 +122,7 @@ class Panel {
   stop() {
     clearTimeout(this.waiting);
     this.stopTheme?.();
+    this.sizes.disconnect();
     document.removeEventListener("keydown", this.keyed);
   }
 
@@ -219,8 +223,14 @@ class Panel {
     return points;
   }
 
+  /** Why something is not known of the step that is shown. */
+  get none() {
+    return this.header.step ? "Of this step only the weights were kept." : "Known after the first step.";
+  }
+
   drawGradients() {
     const { gradients, silent } = this.header;
+    const { none } = this;
     const finite = gradients.map((/** @type {any} */ [, size]) => size ?? 0);
     const most = maximum(finite) || 1;
     this.part(".gradients tbody").innerHTML = gradients
@@ -231,7 +241,7 @@ class Panel {
       .join("");
     const dead = silent.filter((/** @type {any} */ [, count]) => count);
     this.part(".silent").textContent = !gradients.length
-      ? "There are none before the first step."
+      ? none
       : !silent.length
         ? ""
         : dead.length
@@ -244,7 +254,7 @@ class Panel {
     const canvas = this.part(".batch canvas");
     canvas.hidden = !batch;
     if (!batch) {
-      this.part(".batch .note").textContent = "The first step takes the first batch.";
+      this.part(".batch .note").textContent = this.none;
       return;
     }
     const { labels, answers } = batch;
@@ -372,8 +382,10 @@ class Panel {
       runs.dataset.of = walk.runs.join();
       runs.replaceChildren(
         ...walk.runs.map((/** @type {string} */ words, /** @type {number} */ n) => {
-          const button = Object.assign(document.createElement("button"), { type: "button", textContent: words });
+          const button = Object.assign(document.createElement("button"), { type: "button", textContent: `▶ ${words}` });
           button.dataset.run = String(n);
+          button.title = `Start ${words}: ${counted(walk.until, "step")}`;
+          button.setAttribute("aria-label", button.title);
           return button;
         }),
       );

@@ -52,6 +52,7 @@ export function showRuns(holder, show) {
  */
 function chooser(words, options) {
   const label = document.createElement("label");
+  label.style.marginRight = "1.5rem";
   const select = document.createElement("select");
   offer(select, options);
   label.append(`${words} `, select);

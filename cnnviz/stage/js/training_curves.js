@@ -5,8 +5,8 @@ import { decimal, number } from "./numbers.js";
 
 /** @typedef {[step: number, loss: number, accuracy: number]} Point */
 
-/** Room of a curve, and what its labels take, in its own pixels. */
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [300, 80, 34, 14];
+/** Height of a curve, what its labels take, and its width before it is on a page. */
+const [HEIGHT, LEFT, BOTTOM, WIDTH] = [80, 40, 14, 300];
 
 /**
  * One measure in a figure whose `data-of` names it: its last numbers above, its curves below.
@@ -29,7 +29,9 @@ export function drawCurve(figure, { steps, step, training, held, measures }) {
   figure.querySelector("figcaption").innerHTML = words.join("");
   const values = [...training, ...held].map((point) => point[k]).filter(Number.isFinite);
   const [low, high] = k === 2 ? [0, 1] : lossRange(values);
-  const x = (/** @type {number} */ at) => LEFT + ((WIDTH - LEFT) * at) / Math.max(steps, 1);
+  const svg = figure.querySelector("svg");
+  const width = svg.clientWidth || WIDTH;
+  const x = (/** @type {number} */ at) => LEFT + ((width - LEFT) * at) / Math.max(steps, 1);
   const y = (/** @type {number} */ value) => {
     const share = k === 2 ? value : Math.log(value / low) / Math.log(high / low);
     return (HEIGHT - BOTTOM) * (1 - Math.min(Math.max(share, 0), 1));
@@ -37,17 +39,15 @@ export function drawCurve(figure, { steps, step, training, held, measures }) {
   // What is no number has no place.
   const line = (/** @type {Point[]} */ points, /** @type {string} */ kind) =>
     `<polyline class="${kind}" points="${points.filter((point) => !Number.isNaN(point[k])).map((point) => `${x(point[0]).toFixed(1)},${y(point[k]).toFixed(1)}`).join(" ")}"/>`;
-  const svg = figure.querySelector("svg");
-  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   svg.setAttribute("aria-label", `${figure.querySelector("figcaption").textContent}; over ${counted(steps, "step")}`);
   const ends = k === 2 ? ["0 %", "100 %"] : [written(low), written(high)];
   const floor = HEIGHT - BOTTOM;
   svg.innerHTML = [
-    `<path class="axis" fill="none" d="M${LEFT} 0V${floor}H${WIDTH}"/>`,
+    `<path class="axis" fill="none" d="M${LEFT} 0V${floor}H${width}"/>`,
     `<text x="0" y="9">${ends[1]}</text><text x="0" y="${floor}">${ends[0]}</text>`,
     `<text x="${LEFT}" y="${HEIGHT - 1}">0</text>`,
-    `<text x="${WIDTH}" y="${HEIGHT - 1}" text-anchor="end">${counted(steps, "step")}</text>`,
+    `<text x="${width}" y="${HEIGHT - 1}" text-anchor="end">${counted(steps, "step")}</text>`,
     line(training, "points"),
     line(held, "held"),
     steps ? `<line class="cursor" x1="${x(step)}" x2="${x(step)}" y1="0" y2="${floor}"/>` : "",

@@ -6,16 +6,18 @@ import { canvasOf, sized } from "./dom.js";
 /** @import { Part, Place } from "./scene.js" */
 
 /** @typedef {{ shape: number[], array: Place, scale: Scale }} Values numbers, row by row, and how they are coloured */
-/** @typedef {Values & { layers: string[], layer: string, words: string, box: [[number, number], [number, number]] }} Field */
+/** @typedef {Values & { layers: string[], layer: string, words: string, box: [[number, number], [number, number]], image: Values }} Field */
 /** @typedef {{ image: Values, words: string, maps: Values & { layer: string } }} Digit */
 
 /** Pixels of the page that one of an image takes. */
 const LARGE = 4;
 /** How large the smallest map is drawn. */
 const MAP = 48;
+/** How strong the digit is drawn around what counts on it. */
+const FAINT = 0.3;
 
 /**
- * A field, with the outline of all that can reach the unit.
+ * A field over its image, with the outline of all that can reach the unit.
  *
  * @param {HTMLCanvasElement} canvas
  * @param {Part} part
@@ -25,11 +27,18 @@ const MAP = 48;
  */
 export function drawField(canvas, part, field, colours, outline) {
   const [[top, bottom], [left, right]] = field.box;
+  const [x, y, width, height] = [left, top, right - left + 1, bottom - top + 1].map((pixels) => pixels * LARGE);
   const values = part.read(field.array);
   const context = drawn(canvas, (n) => values[n], field.shape, field.scale, colours, LARGE);
+  const pixels = part.read(field.image.array);
+  const digit = canvasOf(0, 0);
+  drawn(digit, (n) => pixels[n], field.image.shape, field.image.scale, colours, LARGE);
+  context.globalAlpha = FAINT;
+  context.drawImage(digit, 0, 0, field.shape[1] * LARGE, field.shape[0] * LARGE);
+  context.globalAlpha = 1;
   context.strokeStyle = outline;
   context.lineWidth = 1.5;
-  context.strokeRect(left * LARGE, top * LARGE, (right - left + 1) * LARGE, (bottom - top + 1) * LARGE);
+  context.strokeRect(x, y, width, height);
   canvas.setAttribute("aria-label", field.words);
 }
 
