@@ -1,4 +1,7 @@
-"""A recorded run, played epoch by epoch in the browser: its curves, a digit's answer, the first kernels."""
+"""A recorded run, played epoch by epoch in the browser: its curves, a digit's answer, the first kernels.
+
+Above it stands its walk, whose steps are states of the player.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,34 @@ from components import component
 from surroundings import surroundings
 
 from cnnviz.colours import for_browser
-from cnnviz.stage.recorded_runs import measured, network_name, player_data
+from cnnviz.stage.recorded_runs import network_name, player_data
+from cnnviz.teaching.walks.epochs import EpochStep, recorded_runs
 from cnnviz.training.learning_curves import LearningCurve, learning_curves
 
 _EPOCHS = component("epochs")
 
 
-def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> int:
-    """The first of some runs with its digit and kernels, and all their curves; which epoch is chosen."""
+def show(
+    run: str, measure: str, steps: Sequence[EpochStep], at: int, model: str, digit: Digit, label: int | None
+) -> int:
+    """A run's curves, a digit and the kernels in it, and the walk, at a step; which epoch is chosen.
+
+    `run` is one of `recorded_runs` of the model; of several that are called so, digit and kernels are the
+    first one's. Where no epoch is chosen it is the step's.
+    """
+    runs, step = recorded_runs(model)[run], steps[at]
     history = cached.recorded_run(runs[0])
-    curves = cached.kept(learning_curves, tuple(runs), measure)
-    chosen = state.is_chosen("epoch") or state.asks("epoch")
-    epoch = state.place("epoch", history.epochs + 1, history.epochs)
+    curves = cached.kept(learning_curves, runs, measure)
+    asked = state.asks("epoch")
+    wanted = min(step.epoch, history.epochs)
+    epoch = state.place("epoch", history.epochs + 1, wanted)
 
     def keep() -> None:
-        told = st.session_state["epochs"].epoch
-        if state.is_place(told, history.epochs + 1):
-            state.put("epoch", told)
+        told = st.session_state["epochs"]
+        if state.is_place(told.epoch, history.epochs + 1):
+            state.put("epoch", told.epoch)
+        if state.is_place(told.step, len(steps)):
+            go_to(steps, told.step)
 
     theme = surroundings()["theme"]
     net = cached.network(network_name(runs[0]))
@@ -40,21 +54,34 @@ def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> 
         data={
             "key": f"{runs} {measure} {digit} {theme}",
             "epoch": epoch,
-            "plays": not chosen,
+            "plays": step.plays and epoch == wanted and not asked,
+            "step": at,
+            "steps": [
+                {
+                    "title": each.title,
+                    "say": each.say,
+                    "epoch": each.epoch,
+                    "here": (each.run, each.measure) == (run, measure),
+                }
+                for each in steps
+            ],
             **played,
             **for_browser(theme),
             "theme": theme,
         },
         on_epoch_change=keep,
+        on_step_change=keep,
     )
     return epoch
 
 
+def go_to(steps: Sequence[EpochStep], at: int) -> None:
+    """Choose what a step of the walk shows: for a callback."""
+    step = steps[at]
+    for name, value in (("run", step.run), ("walk", at), ("measure", step.measure), ("epoch", step.epoch)):
+        state.put(name, value)
+
+
 def share(value: float, images: int) -> str:
     """An accuracy on so many images, with its standard error."""
-    return measured(LearningCurve("", (value,), images, seen=False), 0)
-
-
-def apart(one: LearningCurve, other: LearningCurve, epoch: int) -> str:
-    """How far two accuracies are apart after an epoch, in percentage points."""
-    return f"{100 * abs((one.values[epoch] or 0.0) - (other.values[epoch] or 0.0)):.2f}"
+    return LearningCurve("", (value,), images, seen=False).text(0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import header
 import state
@@ -73,3 +73,29 @@ def closer(name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, .
     if place is not None:
         with place:
             draw()
+
+
+class Aspect(NamedTuple):
+    """One of several things to see in one place: its label, what draws it, parameters of what is in it."""
+
+    label: str
+    draw: Callable[[], Any]
+    asks: tuple[str, ...] = ()
+
+
+def aspects(name: str, label: str, parts: Mapping[str, Aspect]) -> Any:
+    """Parts of which one is shown at a time, and worked out once it is chosen; what its drawing returns.
+
+    `name` is the parameter that chooses. A link that asks for what is in one of them shows that.
+    """
+    if not state.asks(name):
+        for key, part in parts.items():
+            if state.asks(*part.asks):
+                state.settle(name, key)
+    words = {key: part.label for key, part in parts.items()}
+    return parts[state.option(name, words, next(iter(parts)), st.segmented_control, label)].draw()
+
+
+def all_asks(parts: Mapping[str, Aspect]) -> tuple[str, ...]:
+    """All parameters of some parts, for the `closer` that holds them."""
+    return tuple(dict.fromkeys(each for part in parts.values() for each in part.asks))

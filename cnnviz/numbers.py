@@ -113,6 +113,15 @@ def percent(share: float, digits: int = 2) -> str:
     return minus(f"{100 * float(share):.{digits}f} %")
 
 
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points, with its sign.
+
+    >>> points(-0.0123), points(0.5)
+    ('−1.23', '+50.00')
+    """
+    return minus(f"{100 * float(difference):+.2f}")
+
+
 def probability(share: float) -> str:
     """A softmax's output as a percentage: one that float32 has rounded to 0 or 1 is not certain either.
 

@@ -21,6 +21,8 @@ from cnnviz.layers.layer import quoted
 from cnnviz.network.mistakes import least_sure
 from cnnviz.numbers import number, percent, probability, signed_number
 from cnnviz.teaching.questions.batch_norm_and_dropout import louder_input, without_scaling
+from cnnviz.training.history import read_history
+from cnnviz.training.recipes import Recipe
 
 # Test digits over which statistics are measured.
 COUNT = 1000
@@ -77,10 +79,20 @@ def statistics(name: str, channel: int) -> None:
             [(str(c), *(number(values[c]) for values in columns.values())) for c in range(len(gamma))],
             mark=channel,
             caption=f"{name} over {COUNT:,} test digits: measured before, held by the layer, measured after. "
-            "The moving averages are of training images distorted at random, with dropout at work; digits "
-            "as they are, test or training, have other statistics.",
+            f"{whose_averages()}",
             name=name,
         )
+
+
+def whose_averages() -> str:
+    """Of which images the moving averages are, and what that means for the digits here."""
+    history = cached.kept(read_history, here.model)
+    if history is None:
+        return "The moving averages are of the images that it was trained on; the digits here are others."
+    recipe = Recipe.of(history.recipe)
+    others = "digits as they are, test or training, have other statistics"
+    others = others if recipe.augmentation else "the digits here are others"
+    return f"The moving averages are of training images {recipe.sees}; {others}."
 
 
 def forms(name: str, channel: int) -> None:
@@ -103,8 +115,7 @@ def forms(name: str, channel: int) -> None:
             "Root mean square difference of the two forms over all channels, for this digit. The statistics "
             "of a small batch depend on which images are in it: one more image can bring them nearer to the "
             "moving averages or take them farther away. Those of a large batch settle, but not on the moving "
-            "averages: these are of training images distorted at random, with dropout at work. Digits as "
-            "they are, test or training, have other means and variances.",
+            f"averages. {whose_averages()}",
             share=0.5,
             sizes=SIZES,
             distances=[each.distance for each in by_size.values()],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import cached
@@ -16,15 +15,17 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import choose_test_digit, test_digits
-from glossary_words import explained
+from lesson import Aspect
 from plain import plain
 
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import counted, minus, number
+from cnnviz.numbers import counted, number, points
 from cnnviz.teaching.questions import epochs as questions
+from cnnviz.teaching.walks.epochs import BY_HEART, epoch_steps
 from cnnviz.training.epoch_predictions import EpochPredictions, Flip, read_predictions
 from cnnviz.training.history import TrainingHistory, read_history, read_selection
-from cnnviz.training.learning_curves import MEASURES, error_of_difference, learning_curves
+from cnnviz.training.learning_curves import MEASURES, learning_curves
+from cnnviz.training.recipes import Recipe
 from cnnviz.training.selection import read_selections
 
 # How many digits are drawn of each kind, and listed of all. (A string here would be put on the page.)
@@ -33,61 +34,31 @@ DRAWN, LISTED = 6, 100
 SCALES = {"accuracy": "accuracy", "loss": "log", "test digits that change sides": "count"}
 
 
-# Recorded runs to look at: this network's own, and small ones of mnist_maxpool.
-RUNS = {"final": "All images", "by_heart": "500 by heart", "seeds": "Two seeds"}
-NAMES = {
-    "by_heart": ("mnist_maxpool.by_heart",),
-    "seeds": ("mnist_maxpool.short", "mnist_maxpool.second_seed"),
-}
+def played() -> tuple[bool, int, int]:
+    """The run, played from before training to its end, with the walk through it and others.
 
-
-def played() -> tuple[bool, int]:
-    """The run, played from before training to its end, and what it teaches.
-
-    Whether it is this network's own, and the epoch that is chosen.
+    Whether it is this network's own, the epoch that is chosen, and the step's.
     """
     player = st.container(key="player")
     player.html('<span class="place"></span>')  # A container is there only with something in it.
+    steps = cached.kept(epoch_steps, here.model)
+    few = counted(cached.recorded_run(BY_HEART).images, "image")
+    runs = {"final": "All images", "by_heart": f"{few} by heart", "seeds": "Two seeds"}
+    begins = {run: next(n for n, step in enumerate(steps) if step.run == run) for run in runs}
     with chrome.controls("run"):
-        run = state.option("run", RUNS, "final", st.segmented_control, "Recorded run")
-        measure = state.option("measure", MEASURES, "accuracy", st.segmented_control, "Measure")
-    names = NAMES.get(run, (here.model,))
+        run = state.option(
+            "run",
+            runs,
+            "final",
+            st.segmented_control,
+            "Recorded run",
+            on_change=lambda: epoch_player.go_to(steps, begins[state.set_to("run")]),
+        )
+        step = state.place("walk", len(steps), begins[run])
+        measure = state.option("measure", MEASURES, steps[step].measure, st.segmented_control, "Measure")
     with player:
-        epoch = epoch_player.show(names, measure, here.digit, here.label)
-    if run == "by_heart":
-        st.markdown(by_heart())
-    if run == "seeds":
-        st.markdown(two_seeds())
-    return run == "final", epoch
-
-
-def by_heart() -> str:
-    """That more epochs are not always better, in this run's numbers."""
-    training, unseen = cached.kept(learning_curves, NAMES["by_heart"], "accuracy")
-    loss = cached.kept(learning_curves, NAMES["by_heart"], "loss")[1]
-    last, best = len(loss.values) - 1, loss.best()
-    at = epoch_player.measured
-    return (
-        f"This mnist_maxpool was trained on {training.images} images only. At the end {at(training, last)} "
-        f"of them are right, and {at(unseen, last)} of {unseen.images:,} others. On those others the loss "
-        f"is lowest after epoch {best}: {at(loss, best)}, with {at(unseen, best)} right. At the end it is "
-        f"{at(loss, last)}. "
-        "More epochs are not always better, and loss and accuracy need not agree on it."
-    )
-
-
-def two_seeds() -> str:
-    """How far apart two runs of one recipe are, and how far chance in the images alone may put them."""
-    one, other = cached.kept(learning_curves, NAMES["seeds"], "accuracy")
-    last = len(one.values) - 1
-    first, end = (epoch_player.apart(one, other, epoch) for epoch in (1, last))
-    images = cached.recorded_run(NAMES["seeds"][0]).images
-    return (
-        f"Two of mnist_maxpool, with the same {images:,} images and the same recipe; only the random start "
-        f"and the order differ. After one epoch they are {first} percentage points apart, after {last} "
-        f"epochs {end}. On {one.images:,} images the standard error of such a difference is "
-        f"{100 * error_of_difference(one, other, last):.2f}: one below that does not say which is better."
-    )
+        epoch = epoch_player.show(run, measure, steps, step, here.model, here.digit, here.label)
+    return run == "final", epoch, steps[step].epoch
 
 
 def batches(history: TrainingHistory) -> int:
@@ -96,31 +67,36 @@ def batches(history: TrainingHistory) -> int:
         f"{plain(history.model)} was trained with {history.batch_size} images a batch. Each batch is one "
         "step, also called an iteration: the gradient of its mean loss changes all weights once."
     )
-    with chrome.controls("batch"):
+    counted_up, drawn = chrome.columns(2, 3)
+    with counted_up:
         size = state.integer("batch", 1, history.images, history.batch_size, "Images a batch")
-    chosen = history.with_batch_size(size)
-    with st.container(key="formulas", horizontal=True, vertical_alignment="center", gap="large"):
-        st.latex(
-            rf"\left\lceil \frac{{{latex(chosen.images)}}}{{{latex(size)}}} \right\rceil = "
-            rf"\lceil {chosen.batches:.2f} \rceil = {latex(chosen.steps_per_epoch)}",
-            width="content",
+        chosen = history.with_batch_size(size)
+        with st.container(key="formulas", horizontal=True, vertical_alignment="center", gap="medium"):
+            st.latex(
+                rf"\left\lceil \frac{{{latex(chosen.images)}}}{{{latex(size)}}} \right\rceil = "
+                rf"\lceil {chosen.batches:.2f} \rceil = {latex(chosen.steps_per_epoch)}",
+                width="content",
+            )
+            st.latex(
+                rf"{chosen.epochs} \cdot {latex(chosen.steps_per_epoch)} = {latex(chosen.steps)}",
+                width="content",
+            )
+        chrome.facts(
+            ("steps an epoch", f"{chosen.steps_per_epoch:,}"),
+            ("images in the last batch", f"{chosen.last_batch:,}"),
+            (f"steps in {counted(chosen.epochs, 'epoch')}", f"{chosen.steps:,}"),
         )
-        st.latex(
-            rf"{chosen.epochs} \cdot {latex(chosen.steps_per_epoch)} = {latex(chosen.steps)}", width="content"
+    with drawn:
+        chrome.show(
+            "epoch_batches",
+            "One epoch: every cell is a batch, the outlined last one has "
+            f"{counted(chosen.last_batch, 'image')}. Each of the {chosen.images:,} images is in one of them; "
+            "their order is another in every epoch.",
+            share=0.6,
+            limit=640,
+            images=chosen.images,
+            batch_size=size,
         )
-    chrome.facts(
-        ("steps an epoch", f"{chosen.steps_per_epoch:,}"),
-        ("images in the last batch", f"{chosen.last_batch:,}"),
-        (f"steps in {chosen.epochs} epochs", f"{chosen.steps:,}"),
-    )
-    chrome.show(
-        "epoch_batches",
-        f"One epoch: every cell is a batch, the outlined last one has {counted(chosen.last_batch, 'image')}. "
-        f"Each of the {chosen.images:,} images is in one of them; their order is another in every epoch.",
-        limit=640,
-        images=chosen.images,
-        batch_size=size,
-    )
     return size
 
 
@@ -128,10 +104,10 @@ def latex(value: int) -> str:
     return f"{value:,}".replace(",", "{,}")
 
 
-def scrubber(history: TrainingHistory) -> int:
-    """A slider for the epoch that this part is about; it stays in sight."""
+def scrubber(history: TrainingHistory, opens: int) -> int:
+    """A slider for the epoch that this part is about, `opens` if none is chosen; it stays in sight."""
     with chrome.row("scrubber", gap="small"):
-        epoch = state.integer("epoch", 0, history.epochs, history.epochs, "After epoch", st.slider)
+        epoch = state.integer("epoch", 0, history.epochs, opens, "After epoch", st.slider)
         for name, target in (("Earlier", max(epoch - 1, 0)), ("Later", min(epoch + 1, history.epochs))):
             st.button(name, on_click=state.put, args=("epoch", target), disabled=target == epoch)
     return epoch
@@ -140,8 +116,8 @@ def scrubber(history: TrainingHistory) -> int:
 def curves(history: TrainingHistory, predictions: EpochPredictions | None, epoch: int) -> None:
     """What was measured in every epoch, with a cursor on one."""
     panels: dict[str, Any] = {
-        "accuracy": {"training, distorted": history.series("accuracy")},
-        "loss": {"training, distorted": history.series("loss")},
+        "accuracy": {"training, in the epoch": history.series("accuracy")},
+        "loss": {"training, in the epoch": history.series("loss")},
         "learning rate": {"learning rate": history.series("learning_rate")},
     }
     numbers = [("steps so far", f"{history.steps_after(epoch):,}")]
@@ -154,30 +130,30 @@ def curves(history: TrainingHistory, predictions: EpochPredictions | None, epoch
         gained, lost = predictions.turns().T
         panels["test digits that change sides"] = {"become right": gained, "become wrong": lost}
         numbers += [
-            *((f"accuracy on {curve.name}", epoch_player.measured(curve, epoch)) for curve in measured),
+            *((f"accuracy on {curve.name}", curve.text(epoch)) for curve in measured),
             ("gap between the two, in percentage points", points(predictions.gap(epoch))),
         ]
     chrome.facts(*numbers)
     said = (
         f" “As it is” and “test” were evaluated afterwards, on {predictions.training_images:,} training "
-        f"images and {len(predictions.labels):,} test images without distortion and dropout; no choice was "
+        f"images and {len(predictions.labels):,} test images as they are, without dropout; no choice was "
         "based on them."
         if predictions
         else ""
     )
     chrome.show(
         "training_curves",
-        "“Distorted” was taken during the epoch, on images turned, zoomed and shifted at random, and with "
-        f"dropout.{said} Levels are spaced so that halving the mistakes, or the loss, is always one length.",
+        f"“In the epoch” was taken while the weights changed, on images {seen_as(history)}.{said} Levels are "
+        "spaced so that halving the mistakes, or the loss, is always one length.",
         panels=panels,
         epoch=epoch,
         scales=SCALES,
     )
 
 
-def points(difference: float) -> str:
-    """A difference of two shares in percentage points."""
-    return minus(f"{difference:+.2%}".removesuffix("%"))
+def seen_as(history: TrainingHistory) -> str:
+    """How the run saw its images."""
+    return Recipe.of(history.recipe).sees
 
 
 def as_it_was(history: TrainingHistory, epoch: int) -> str:
@@ -301,7 +277,8 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
     # Without a cursor it is the same picture at every epoch, and drawn once; the numbers stand above it.
     chrome.show(
         "training_curves",
-        "The selection run. Training figures are those of distorted images with dropout.",
+        f"The selection run. Training figures were taken while the weights changed, on images "
+        f"{seen_as(selection)}.",
         panels={
             name: {"training": selection.series(name), "validation": selection.series(f"val_{name}")}
             for name in ("accuracy", "loss")
@@ -310,24 +287,24 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
     )
 
 
-def as_it_was_after(history: TrainingHistory, predictions: EpochPredictions | None) -> None:
-    """All that follows the epoch."""
-    epoch = scrubber(history)
-    numbers, network, digits = st.tabs(
-        ["All that was measured", "Maps and kernels", "Digits that change sides"]
-    )
-    with numbers:
-        curves(history, predictions, epoch)
-    with network:
-        if history.weights is None:
-            st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
-        else:
-            lines["kernels"] = as_it_was(history, epoch)
-    with digits:
-        if predictions:
-            flips(predictions, epoch)
-        else:
-            st.info("What it said of each test digit was not recorded.")
+def as_it_was_after(
+    history: TrainingHistory,
+    predictions: EpochPredictions | None,
+    selection: TrainingHistory | None,
+    opens: int,
+) -> None:
+    """All that follows the epoch, one aspect at a time."""
+    epoch = scrubber(history, opens)
+    sides = {"numbers": Aspect("All that was measured", lambda: curves(history, predictions, epoch))}
+    if history.weights is not None:
+        sides["network"] = Aspect(
+            "Maps and kernels", lambda: lines.update(kernels=as_it_was(history, epoch)), ("layer", "input")
+        )
+    if predictions:
+        sides["digits"] = Aspect("Digits that change sides", lambda: flips(predictions, epoch))
+    if selection:
+        sides["validation"] = Aspect("Training against validation", lambda: validation(selection, epoch))
+    lesson.aspects("about", "After this epoch", sides)
 
 
 here = header.current(saved=True)
@@ -339,18 +316,12 @@ if history:
         f"{history.steps_per_epoch - 1} of {history.batch_size} images and one of {history.last_batch}: "
         f"one pass over {history.images:,} images. {in_fact}"
     )
-st.markdown(
-    explained(
-        "An epoch is one pass over all training images, in batches; after each batch all weights change a "
-        "little, which is one step. Watch the network come from chance to what it knows."
-    )
-)
 if history is None:
     st.info(f"The history of {plain(here.model)}'s training is not here.")
 else:
     own = history
     lines: dict[str, Any] = {"size": own.batch_size, "kernels": ""}
-    final, epoch = played()
+    final, epoch, opens = played()
     epoch = epoch if final else history.epochs
     predictions = cached.kept(read_predictions, here.model)
     selection = cached.kept(read_selection, here.model)
@@ -367,12 +338,10 @@ else:
     if final:
         lesson.closer(
             "after",
-            "The network as it was after each epoch",
-            lambda: as_it_was_after(own, predictions),
-            asks=("layer", "input"),
+            "What was measured after each epoch, and the network as it was",
+            lambda: as_it_was_after(own, predictions, selection, opens),
+            asks=("about", "layer", "input"),
         )
-        if selection:
-            lesson.closer("validation", "Training against validation", partial(validation, selection, epoch))
     validated = ""
     if selection and epoch:
         row = f"row = read_selection({quoted(here.model)}).rows[{epoch - 1}]"

@@ -12,7 +12,9 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import test_digits
+from lesson import Aspect
 from plain import plain
+from surroundings import surroundings
 
 from cnnviz import channels, kernels, ops, receptive_field
 from cnnviz.channels.ablation import next_reader
@@ -28,10 +30,9 @@ def show_colour() -> None:
     """The photograph, its planes, and weights to be dragged."""
     lesson.idea(
         "A 1×1 convolution adds up maps, each times its weight, at every place by itself. A photograph has "
-        "three maps: drag a weight, and see what they become together."
+        "three: drag a weight."
     )
     mixed = colour_view.show()
-    question_widget.ask(questions.weights_for_planes(*kernels.colour_photograph().shape))
     code.append(f"""
     planes = kernels.colour_photograph() / 255
     weights = np.reshape({list(mixed.weights)}, (1, 1, 3, 1))
@@ -49,7 +50,24 @@ def show_pixel() -> None:
         f"{all_of(channels_in, 'number')} that come in into one of the {channels_out} that go out."
     )
     row, col, out = mixing_view.show(here.run, name, f"{here.model} {here.digit}")
-    if state.toggle("saved", False, "As a picture, to be saved"):
+    compared = cached.kept(channels.compare_with_dense, here.run, name)
+    rows, cols, _ = compared.convolution.shape
+    measured, said = chrome.columns(1, 1)
+    with measured:
+        chrome.facts(
+            ("largest difference to ops.dense", number(compared.difference, 2)),
+            ("after shuffling", number(compared.shuffled_difference, 2)),
+            ("numbers compared", f"{compared.convolution.size:,}"),
+        )
+        drawn = state.toggle("saved", False, "As a picture, to be saved")
+    with said:
+        chrome.note(
+            f"Take the {counted(rows * cols, 'pixel')} apart, one row of {counted(channels_in, 'number')} "
+            "each, and give them to a dense layer with the same matrix and bias. Or shuffle the pixels, "
+            "apply the 1×1 convolution, and put them back. The maps are the same: the layer cannot know "
+            "where a pixel was."
+        )
+    if drawn:
         chrome.show(
             "pixel_mixing",
             f"Row {row}, column {col}, before the activation. The sign is written with every number.",
@@ -58,18 +76,6 @@ def show_pixel() -> None:
             bias=layer.weights.get("bias"),
             selected=out,
         )
-    compared = cached.kept(channels.compare_with_dense, here.run, name)
-    rows, cols, _ = compared.convolution.shape
-    chrome.facts(
-        ("largest difference to ops.dense", number(compared.difference, 2)),
-        ("largest difference after shuffling", number(compared.shuffled_difference, 2)),
-        ("numbers compared", f"{compared.convolution.size:,}"),
-    )
-    chrome.note(
-        f"Take the {counted(rows * cols, 'pixel')} apart, one row of {counted(channels_in, 'number')} each, "
-        "and give them to a dense layer with the same matrix and bias. Or shuffle the pixels, apply the 1×1 "
-        "convolution, and put them back. The maps are the same: the layer cannot know where a pixel was."
-    )
     code.append(f"""
     compared = channels.compare_with_dense(run, name)
     print(compared.difference, compared.shuffled_difference, compared.convolution.size)
@@ -78,7 +84,8 @@ def show_pixel() -> None:
 
 def show_relu() -> None:
     """Two 1x1 convolutions in a row, with and without a ReLU between them."""
-    with chrome.controls("relu"):
+    drawn, measured = chrome.columns(3, 2)
+    with measured:
         pair = state.option("pair", PAIRS, "0~2", st.selectbox, "How much two planes differ")
         bent = state.toggle("bent", True, "A ReLU between the two layers")
     one, other = (int(plane) for plane in pair.split("~"))
@@ -86,7 +93,6 @@ def show_relu() -> None:
     planes = kernels.colour_photograph() / 255
     made = channels.how_much_two_differ(planes, one, other, relu=bent)
     nearest = channels.nearest_mixture(planes, channels.how_much_two_differ(planes, one, other)[:, :, 2])
-    drawn, measured = chrome.columns(3, 2)
     with drawn:
         chrome.show(
             "feature_maps",
@@ -265,16 +271,6 @@ def show_all_digits(name: str, reduction: channels.Reduction) -> None:
         )
 
 
-def show_cost() -> None:
-    """What the layer costs and saves in this network, and what a bottleneck does."""
-    left, right = chrome.columns(1, 1)
-    if name:
-        with left:
-            show_saving()
-    with right if name else left:
-        show_bottleneck()
-
-
 def show_saving() -> None:
     """What the layer is good for in this network."""
     reader = next_reader(here.network, name)
@@ -374,14 +370,20 @@ scenes = {"colour": "1. A photograph: 3 → 1"}
 if name:
     counts = here.network[name].input_shape[-1], here.network[name].output_shape[-1]
     scenes["network"] = f"2. The network: {counts[0]} → {counts[1]}"
+# On a narrow page what can be played with comes first.
+content = st.container() if surroundings()["width"] < 640 else None
 with chrome.row("scenes"):
     scene = state.option(
         "of", scenes, "colour", st.segmented_control, "What is mixed", label_visibility="collapsed"
     )
+with content or st.container():
+    if scene == "colour":
+        show_colour()
+    else:
+        lesson.begin("one_by_one")
 if scene == "colour":
-    show_colour()
+    question_widget.ask(questions.weights_for_planes(*kernels.colour_photograph().shape))
 else:
-    lesson.begin("one_by_one")
     layer, x = here.network[name], here.run.inputs(name)[0][0]
     middle = x.shape[0] // 2, x.shape[1] // 2
     question_widget.ask(
@@ -389,19 +391,28 @@ else:
     )
 if not name:
     header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")
-lesson.closer("relu", "What a ReLU behind it adds", show_relu, asks=("pair", "bent"))
-if name:
-    lesson.closer(
-        "pixel",
-        "One pixel through the whole matrix: a dense layer",
-        show_pixel,
-        asks=("row", "column", "channel", "saved"),
-    )
+in_use = {"relu": Aspect("With a ReLU behind it", show_relu, ("pair", "bent"))}
 if wide:
-    lesson.closer("separable", "A kernel for each map, then a 1×1: a separable convolution", show_separable)
+    in_use["separable"] = Aspect("In a separable convolution", show_separable)
+in_use["bottleneck"] = Aspect("In a bottleneck", show_bottleneck, ("wide", "narrow", "side"))
+lesson.closer(
+    "use",
+    "What it is good for: with a ReLU behind it, and together with other convolutions",
+    lambda: lesson.aspects("where", "Where it stands", in_use),
+    asks=("where", *lesson.all_asks(in_use)),
+)
 if name:
-    lesson.closer("reduce", "How much of it is needed", show_reduction, asks=("by", "kept", "outputs"))
-lesson.closer("cost", "What it costs, and what it saves", show_cost, asks=("wide", "narrow", "side"))
+    in_numbers = {
+        "pixel": Aspect("One pixel through it", show_pixel, ("row", "column", "channel", "saved")),
+        "reduce": Aspect("How much of it is needed", show_reduction, ("by", "kept", "outputs")),
+        "cost": Aspect("What it costs and saves", show_saving),
+    }
+    lesson.closer(
+        "layer",
+        f"{name} in numbers: a matrix at every pixel, and how much of it is needed",
+        lambda: lesson.aspects("about", f"About {name}", in_numbers),
+        asks=("about", *lesson.all_asks(in_numbers)),
+    )
 snippets.show(
     f"""
     import numpy as np

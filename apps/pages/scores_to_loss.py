@@ -9,26 +9,30 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from lesson import Aspect
 from plain import plain
 
 from cnnviz import figures
 from cnnviz.concepts.scores_to_loss import GradientStep, Loss, loss_of, softmax_steps, step_against
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import general, number, probability, signed_number
-from cnnviz.receipts.one_weight import largest_gradient, weight_step
+from cnnviz.numbers import counted, general, number, probability, signed_number
+from cnnviz.receipts.one_weight import WeightStep, largest_gradient, weight_step
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 from cnnviz.training.history import read_history
+from cnnviz.training.trainer import TrainingStep
 
 
 def probabilities(loss: Loss) -> float:
     """Softmax step by step, at a temperature, which is returned."""
-    st.markdown(
-        "Divide by the temperature, take the exponential, divide by the sum of all exponentials. A low "
-        "temperature sharpens, a high one levels out; the order never changes. The network itself was "
-        "trained at temperature 1."
-    )
     degrees = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
-    with chrome.controls("temperature"):
+    said, chosen_here = chrome.columns(2, 1)
+    with said:
+        st.markdown(
+            "Divide by the temperature, take the exponential, divide by the sum of all exponentials. A low "
+            "temperature sharpens, a high one levels out; the order never changes. The network itself was "
+            "trained at temperature 1."
+        )
+    with chosen_here:
         temperature = state.option(
             "temperature", degrees, 1.0, st.select_slider, "Temperature", format_func=general
         )
@@ -74,6 +78,8 @@ def probabilities(loss: Loss) -> float:
 
 def cross_entropy(loss: Loss) -> None:
     """The loss, and the gradient at the logits."""
+    with chrome.controls("target"):
+        choose_target()
     wanted = "the label" if loss.target == here.label else "what you chose"
     if here.label is None and loss.target == loss.predicted:
         wanted = "what the network says, for your digit has no label"
@@ -98,18 +104,22 @@ def cross_entropy(loss: Loss) -> None:
             f"Guessing, with 10 % for each digit, costs {number(loss.of_guessing)} nats. Training lowers the "
             "mean of this over all training images."
         )
-    st.markdown(
-        "The gradient at the logits is the probabilities less 1 at the target: p − y. A step against it "
-        "raises the target's score and lowers the others, each in proportion to its probability. It adds up "
-        "to 0, and where the network is certain and right there is next to nothing left to learn."
-    )
-    chrome.show(
-        "class_columns",
-        f"The gradient of the loss at the logits, for the target {loss.target}.",
-        values=loss.wrt_logits,
-        selected=loss.target,
-        title="p − y",
-    )
+    left, right = chrome.columns(3, 2)
+    with left:
+        chrome.show(
+            "class_columns",
+            f"The gradient of the loss at the logits, for the target {loss.target}.",
+            share=0.6,
+            values=loss.wrt_logits,
+            selected=loss.target,
+            title="p − y",
+        )
+    with right:
+        st.markdown(
+            "The gradient at the logits is the probabilities less 1 at the target: p − y. A step against it "
+            "raises the target's score and lowers the others, each in proportion to its probability. It adds "
+            "up to 0, and where the network is certain and right there is next to nothing left to learn."
+        )
 
 
 def outcome(step: GradientStep) -> str:
@@ -158,19 +168,9 @@ def pixels(step: GradientStep, size: float) -> None:
     )
 
 
-def chosen_softmax() -> None:
-    chosen["temperature"] = probabilities(loss)
-
-
-def loss_and_gradient() -> None:
-    """The loss of the target, what it sends back to the logits, and on to the pixels."""
-    with chrome.controls("target"):
-        state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
-    to_logits, to_pixels = st.tabs(["The loss, and what it sends back", "The pixels that it points at"])
-    with to_logits:
-        cross_entropy(loss)
-    with to_pixels:
-        chosen["size"] = stepped_pixels()
+def choose_target() -> None:
+    """Of which digit the loss is."""
+    state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
 
 
 def stepped_pixels() -> float:
@@ -183,6 +183,7 @@ def stepped_pixels() -> float:
     )
     sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
     with chrome.controls("step"):
+        choose_target()
         size = state.option(
             "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=general
         )
@@ -190,26 +191,16 @@ def stepped_pixels() -> float:
     return size
 
 
-def one_weight() -> None:
-    """How one weight learns: its gradient, a nudge that tries it, and one step of training."""
-    st.markdown(
-        f"Here {plain(here.model)} has the random weights that it began with, and {cached.LEARNED_FROM} "
-        "training images give a mean loss. The gradient of one weight says how much that loss changes as "
-        "the weight grows. The weight is used at every position of every image; each use adds what was read "
-        "there, times what came back there from the loss."
-    )
-    name = next(layer.name for layer in here.network if layer.is_convolution)
+def uses_of_a_weight(name: str, step: TrainingStep) -> tuple[WeightStep, float]:
+    """A weight of a layer and a nudge to be chosen, and where its gradient comes from; both of them."""
     array = f"{name}/kernel"
     with chrome.controls("weight"):
-        rate = state.option(
-            "rate", (0.001, 0.01, 0.1, 1.0), 0.1, st.select_slider, "Learning rate", format_func=general
-        )
-        step = cached.first_step(here.model, rate)
         rows, cols, _, kernels = step.gradients[array].shape
         row, col, _, kernel = cached.kept(largest_gradient, step, array)
         kernel = state.integer("kernel", 0, kernels - 1, kernel, f"Kernel of {name}")
         row = state.integer("row", 0, rows - 1, row, "Row in it")
         col = state.integer("column", 0, cols - 1, col, "Column")
+        image = state.integer("image", 0, cached.LEARNED_FROM - 1, 0, "Training image")
         nudge = state.option(
             "nudge",
             (-0.1, -0.03, -0.01, 0.0, 0.01, 0.03, 0.1),
@@ -220,24 +211,22 @@ def one_weight() -> None:
         )
     at = (row, col, 0, kernel)
     found = cached.kept(weight_step, step, array, at)
-    loss_then = cached.nudged(here.model, array, at, nudge)
-    now = float(step.loss)
+    loss_then, now = cached.nudged(here.model, array, at, nudge), float(step.loss)
     chrome.facts(
         ("the weight", signed_number(found.before)),
-        (f"its gradient, the sum of {found.products.size:,} products", signed_number(found.gradient)),
+        (f"its gradient, a sum of {counted(found.products.size, 'product')}", signed_number(found.gradient)),
         ("the mean loss", number(now, 4)),
-        (f"the mean loss with {general(nudge)} added to the weight", number(loss_then, 4)),
+        (f"with {general(nudge)} added to the weight", number(loss_then, 4)),
         ("what that changes", signed_number(loss_then - now)),
         (f"the gradient times {general(nudge)}", signed_number(found.gradient * nudge)),
     )
-    image = state.integer("image", 0, cached.LEARNED_FROM - 1, 0, "Training image")
     left, right = chrome.columns(1, 1)
     with left:
         chrome.show(
             "single_map",
             f"What image {image} adds, use by use: at each position what was read times what came back.",
             share=0.5,
-            limit=320,
+            limit=300,
             values=found.products[image],
             scale=figures.Scale.of(found.products, signed=True),
         )
@@ -253,12 +242,35 @@ def one_weight() -> None:
             f"{cached.LEARNED_FROM} images is in what came back.",
             name="one-weight",
         )
+    return found, nudge
+
+
+def one_weight() -> None:
+    """How one weight learns: its gradient, a nudge that tries it, and one step of training."""
     st.markdown(
-        "One step of gradient descent takes the gradient times the learning rate off: "
-        f"{signed_number(found.before)} − {general(rate)} · ({signed_number(found.gradient)}) = "
-        f"{signed_number(found.after)}. All {step.network.count_params()[1]:,} trainable weights take such a "
-        "step at once, again and again, each time with other images: that is training."
+        f"Here {plain(here.model)} has the random weights that it began with, and {cached.LEARNED_FROM} "
+        "training images give a mean loss. The gradient of one weight says how much that loss changes as "
+        "the weight grows. The weight is used at every position of every image; each use adds what was read "
+        "there, times what came back there from the loss."
     )
+    name = next(layer.name for layer in here.network if layer.is_convolution)
+    array = f"{name}/kernel"
+    uses = st.container()
+    choice, stepped = chrome.columns(1, 2)
+    with choice:
+        rate = state.option(
+            "rate", (0.001, 0.01, 0.1, 1.0), 0.1, st.select_slider, "Learning rate", format_func=general
+        )
+    step = cached.first_step(here.model, rate)
+    with uses:
+        found, nudge = uses_of_a_weight(name, step)
+    with stepped:
+        st.markdown(
+            "One step of gradient descent takes the gradient times the learning rate off: "
+            f"{signed_number(found.before)} − {general(rate)} · ({signed_number(found.gradient)}) = "
+            f"{signed_number(found.after)}. All {step.network.count_params()[1]:,} trainable weights take "
+            "such a step at once, again and again, each time with other images: that is training."
+        )
     chosen["code"] = f"""
     from cnnviz.receipts.one_weight import first_step, nudged_loss, weight_step
     from cnnviz.training.history import read_history
@@ -267,7 +279,7 @@ def one_weight() -> None:
     net = cnnviz.load_model({quoted(here.model)})
     net = net.with_weights(read_history(net.name).weights_after(0))
     batch = images[:{cached.LEARNED_FROM}], labels[:{cached.LEARNED_FROM}]
-    found = weight_step(first_step(net, *batch, {rate}), {quoted(array)}, {at})
+    found = weight_step(first_step(net, *batch, {rate}), {quoted(array)}, {found.at})
     then = nudged_loss(net, *batch, found.weight, found.at, {nudge})
     print(found.before, found.products.size, found.gradient, found.by_image, found.after)
     print(found.step.loss, then, then - found.step.loss, found.gradient * {nudge})
@@ -280,8 +292,17 @@ target = state.place("target", 10, default)
 loss = cached.kept(loss_of, here.run, target)
 chosen: dict[str, Any] = {"temperature": 1.0, "size": 0.1, "code": ""}
 question_widget.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
-lesson.closer("softmax", "Softmax, step by step", chosen_softmax, asks=("temperature",))
-lesson.closer("loss", "The loss, and which pixels would lower it", loss_and_gradient, asks=("target", "step"))
+parts = {
+    "softmax": Aspect("Softmax", lambda: chosen.update(temperature=probabilities(loss)), ("temperature",)),
+    "loss": Aspect("The loss, and what it sends back", lambda: cross_entropy(loss)),
+    "pixels": Aspect("The pixels that it points at", lambda: chosen.update(size=stepped_pixels()), ("step",)),
+}
+lesson.closer(
+    "loss",
+    "Softmax, the loss and its gradient, step by step",
+    lambda: lesson.aspects("about", "One after the other", parts),
+    asks=("about", *lesson.all_asks(parts)),
+)
 if cached.kept(read_history, here.model):
     lesson.closer("weight", "How one weight learns", one_weight, asks=("kernel", "rate", "nudge", "image"))
 snippets.show(

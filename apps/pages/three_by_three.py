@@ -11,13 +11,14 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import test_digits
+from lesson import Aspect
 
 from cnnviz import channels, kernels, receptive_field
 from cnnviz.layers.layer import quoted
 from cnnviz.numbers import counted, percent
 from cnnviz.teaching.questions import three_by_three as questions
 
-SIDE = 7  # Of the kernel that three layers are to make.
+SIDE = 7  # Of the large kernel that a stack is to make.
 
 
 def show_stack() -> tuple[int, int]:
@@ -71,24 +72,26 @@ def show_limits() -> str:
             list(examples),
             "ring",
             st.selectbox,
-            "A 7 × 7 kernel",
+            f"A {SIDE} × {SIDE} kernel",
             on_change=cells_editor.reset,
             args=("cells",),
         )
         wanted = cells_editor.edit("cells", examples[name], "Its weights", low=-9, high=9, step=0.5)
     found = cached.nearest_stack(wanted)
+    depth, free = len(found.kernels), found.kernels.size
     with right:
         made = found.share_left < 1e-12  # All that float64 leaves.
         chrome.facts(
             ("of its squares are left", percent(0.0 if made else found.share_left)),
-            ("free weights, 3 · 3² against 7²", f"{found.kernels.size} against {wanted.size}"),
+            (f"free weights, {depth} · 3² against {SIDE}²", f"{free} against {wanted.size}"),
         )
         chrome.show(
             "feature_maps",
-            "Three 3×3 kernels in a row, with nothing between them, make this kernel exactly."
+            f"{depth} 3×3 kernels in a row, with nothing between them, make this kernel exactly."
             if made
-            else "The nearest that was found of what three 3×3 kernels in a row make, with nothing between "
-            "them. Most large kernels are out of their reach: 49 numbers are free, and they have 27.",
+            else f"The nearest that was found of what {depth} 3×3 kernels in a row make, with nothing "
+            f"between them. Most large kernels are out of their reach: {wanted.size} numbers are free, and "
+            f"they have {free}.",
             share=0.6,
             limit=480,
             maps=np.stack([wanted, found.made, found.left], axis=2),
@@ -96,14 +99,14 @@ def show_limits() -> str:
         )
         chrome.show(
             "feature_maps",
-            "The three, from the image up.",
+            f"The {depth} that make it, from the image up.",
             share=0.6,
             limit=300,
             maps=np.moveaxis(found.kernels, 0, 2),
-            labels=("first", "second", "third"),
+            labels=[str(place + 1) for place in range(depth)],
         )
     return f"""
-    wanted = kernels.large_kernels()[{name!r}]
+    wanted = kernels.large_kernels({SIDE})[{name!r}]
     wanted[:] = {wanted.tolist()}
     found = kernels.nearest_stack(wanted)
     print(found.kernels, found.share_left, found.kernels.size, wanted.size)"""
@@ -137,17 +140,19 @@ if not lesson.suits(here, "three_by_three"):
 question_widget.ask(questions.how_far_a_stack_sees(3, 5), questions.saving_with_more_channels(3, widths[0]))
 chosen: dict[str, tuple[int, int]] = {}
 code: dict[str, str] = {}
+stacks = {
+    "large": Aspect("What both see, and cost", lambda: chosen.update(stack=show_stack()), ("depth", "width")),
+    "limits": Aspect(
+        f"What a stack cannot do: try a {SIDE} × {SIDE} kernel",
+        lambda: code.update(limits=show_limits()),
+        ("wanted", "cells"),
+    ),
+}
 lesson.closer(
     "stack",
-    "A stack against one large kernel: what both see, and cost",
-    lambda: chosen.update(stack=show_stack()),
-    asks=("depth", "width"),
-)
-lesson.closer(
-    "limits",
-    "What a stack cannot do: try a 7 × 7 kernel",
-    lambda: code.update(limits=show_limits()),
-    asks=("wanted", "cells"),
+    "A stack against one large kernel: what both see and cost, and what a stack cannot do",
+    lambda: lesson.aspects("about", "A stack against one large kernel", stacks),
+    asks=("about", *lesson.all_asks(stacks)),
 )
 lesson.closer("kernels", f"What the kernels of {first.name} answer to", show_kernels)
 depth, width = chosen.get("stack", (3, widths[0]))

@@ -130,13 +130,29 @@ def partial_sums(run: Run, layer: str, channel: int, index: int = 0) -> PartialS
     return PartialSums(convolution.name, channel, inputs, kernel, parts, offset, value[..., channel])
 
 
+def slice_places(layer: Layer, channel: int) -> np.ndarray:
+    """Where in a convolution's flat kernel one output channel's slices are: int64 (kh, kw, inputs).
+
+    >>> from cnnviz import load_model
+    >>> slice_places(load_model("mnist_14k")["conv2d_3"], 7)[0, 0, :3].tolist()
+    [7, 23, 39]
+    """
+    kernel = layer.weights["kernel"]
+    places = np.arange(kernel.size).reshape(kernel.shape)
+    if layer.entry.op == "depthwise_conv2d":
+        source, copy = divmod(channel, kernel.shape[3])
+        return places[:, :, source : source + 1, copy]
+    return places[..., channel]
+
+
 def _reads(layer: Layer, depth: int, channel: int) -> tuple[slice, np.ndarray]:
     """Which input channels an output channel reads, and its kernel's slices of them."""
+    kernel = layer.weights["kernel"]
+    slices = kernel.ravel()[slice_places(layer, channel)]
     if layer.entry.op == "depthwise_conv2d":
-        kernel = layer.weights["kernel"]
-        source, copy = divmod(channel, kernel.shape[3])
-        return slice(source, source + 1), kernel[:, :, source : source + 1, copy]
-    kernel, groups = layer.weights["kernel"], layer.config["groups"]
+        source = channel // kernel.shape[3]
+        return slice(source, source + 1), slices
+    groups = layer.config["groups"]
     size = depth // groups
     first = channel // (kernel.shape[3] // groups) * size
-    return slice(first, first + size), kernel[..., channel]
+    return slice(first, first + size), slices

@@ -20,7 +20,7 @@ import numpy as np
 from cnnviz.colours import THEMES, Scale, for_browser
 from cnnviz.figures.epochs import places_on_scale
 from cnnviz.network.keras_file import load_model
-from cnnviz.numbers import counted, number, percent, probability, with_article
+from cnnviz.numbers import counted, probability, with_article
 from cnnviz.resources import one_line, text_writer, write_atomically
 from cnnviz.stage import bundle
 from cnnviz.stage.component_parts import FONT, component_parts
@@ -100,22 +100,12 @@ def player_data(
     }
 
 
-def measured(curve: LearningCurve, epoch: int) -> str:
-    """One number with its standard error, where it has one."""
-    value, error = curve.values[epoch], curve.error(epoch)
-    if value is None:
-        return "not measured"
-    if curve.measure == "loss":
-        return number(value)
-    return percent(value) if error is None else f"{percent(value)} ± {100 * error:.2f}"
-
-
 def _said(history: TrainingHistory, curves: Sequence[LearningCurve], epoch: int) -> str:
     """What is so after an epoch, as HTML."""
     steps = counted(history.steps_after(epoch), "step")
     when = f"<b>After epoch {epoch} of {history.epochs}</b>, {steps}" if epoch else "<b>Before training</b>"
     what = "right" if curves[0].measure == "accuracy" else "mean loss"
-    of_all = "; ".join(f"{html.escape(curve.name)} <b>{measured(curve, epoch)}</b>" for curve in curves)
+    of_all = "; ".join(f"{html.escape(curve.name)} <b>{curve.text(epoch)}</b>" for curve in curves)
     return f"{when}. {what.capitalize()}: {of_all}."
 
 
@@ -127,7 +117,7 @@ def _caption(curves: Sequence[LearningCurve]) -> str:
 
 
 def _in_words(curves: Sequence[LearningCurve]) -> str:
-    ends = [f"{curve.name} {measured(curve, len(curve.values) - 1)}" for curve in curves]
+    ends = [f"{curve.name} {curve.text(len(curve.values) - 1)}" for curve in curves]
     return f"The {curves[0].measure} over {len(curves[0].values) - 1} epochs, at the end: {', '.join(ends)}."
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnviz.network.evaluation import standard_error
+from cnnviz.numbers import number, percent
 from cnnviz.training.epoch_predictions import read_predictions
 from cnnviz.training.history import TrainingHistory, read_history
 
@@ -52,6 +53,19 @@ class LearningCurve:
         if value is None or self.measure != "accuracy" or value in (0, 1):
             return None
         return standard_error(value, self.images)
+
+    def text(self, epoch: int) -> str:
+        """The number after an epoch, with its standard error where it has one.
+
+        >>> LearningCurve("test images", (None, 0.5), 100, False).text(1)
+        '50.00 % ± 5.00'
+        """
+        value, error = self.values[epoch], self.error(epoch)
+        if value is None:
+            return "not measured"
+        if self.measure == "loss":
+            return number(value)
+        return percent(value) if error is None else f"{percent(value)} ± {100 * error:.2f}"
 
     def best(self) -> int:
         """The first epoch with the highest accuracy, or the lowest loss."""

@@ -119,6 +119,16 @@ class Recipe:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{record!r:.200} is not the record of a recipe: {error}") from None
 
+    @property
+    def sees(self) -> str:
+        """How it sees its images, to be said behind the word.
+
+        >>> Recipe(dropout=0.1).sees, Recipe(augmentation=Augmentation()).sees
+        ('as they are, with dropout at work', 'distorted at random')
+        """
+        images = "as they are" if self.augmentation is None else "distorted at random"
+        return images + ", with dropout at work" * bool(self.dropout)
+
     def training_set(
         self, images: np.ndarray, labels: np.ndarray, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:

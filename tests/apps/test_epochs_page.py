@@ -9,10 +9,12 @@ import pytest
 from scipy.stats import binom
 
 import cnnviz
-from apps.conftest import cells, given, htmls, pictures, said, widget
+from apps.conftest import cells, given, htmls, pictures, widget
 from cnnviz.numbers import with_article
+from cnnviz.teaching.walks.epochs import epoch_steps, recorded_runs
 from cnnviz.training.epoch_predictions import read_predictions
 from cnnviz.training.history import read_history, read_selection
+from cnnviz.training.learning_curves import learning_curves
 
 
 def picture(at, figure: str):
@@ -43,12 +45,15 @@ def test_numbers_at_the_cursor_are_the_runs(visit, model):
     test = found.accuracies["test"][7]
     error = float(binom(10_000, test).std()) / 10_000
     assert fact(at, "accuracy on test images") == f"{100 * test:.2f} % ± {100 * error:.2f}"
-    gaps = "gap between the two", "training less validation"
-    for name, gap in zip(gaps, (found.gap(7), selection.gap(7)), strict=True):
-        assert fact(at, f"{name}, in percentage points") == f"{100 * gap:+.2f}".replace("-", "−")
-    curves, chosen = picture(at, "training_curves")
+    gap = f"{100 * found.gap(7):+.2f}".replace("-", "−")
+    assert fact(at, "gap between the two, in percentage points") == gap
+    (curves,) = picture(at, "training_curves")
     assert "cursor at epoch 7" in curves["alt"]
     assert f"{100 * history.rows[6]['accuracy']:.2f} % at the cursor" in curves["alt"]
+    at = visit("epochs", model=model, epoch=7, about="validation")
+    (chosen,) = picture(at, "training_curves")
+    gap = f"{100 * selection.gap(7):+.2f}".replace("-", "−")
+    assert fact(at, "training less validation, in percentage points") == gap
     validation = selection.rows[6]["val_accuracy"]
     error = float(binom(5_000, validation).std()) / 5_000
     assert fact(at, "validation accuracy, epoch 7") == f"{100 * validation:.2f} % ± {100 * error:.2f}"
@@ -62,7 +67,7 @@ def test_what_is_asked_does_not_stand_above(visit, epoch, since):
 
 
 def test_flips_are_listed_with_label_before_and_after(visit):
-    at = visit("epochs", epoch=37)
+    at = visit("epochs", epoch=37, about="digits")
     flips = read_predictions("mnist_14k").flips(37)
     assert fact(at, "became right") == str(sum(flip.gained for flip in flips))
     for flip in flips:
@@ -75,7 +80,7 @@ def test_flips_are_listed_with_label_before_and_after(visit):
 
 
 def test_a_flipped_digit_becomes_the_one_of_all_pages(visit):
-    at = visit("epochs", epoch=37)
+    at = visit("epochs", epoch=37, about="digits")
     chosen = read_predictions("mnist_14k").flips(37)[-1].index
     at.button_group(key="flips.chosen").set_value(chosen).run()
     assert not at.exception
@@ -97,14 +102,14 @@ def test_steps_through_the_epochs_are_in_the_address(visit):
 
 
 def test_before_training_nothing_has_flipped(visit):
-    at = visit("epochs", epoch=0)
-    assert fact(at, "steps so far") == "0"
+    assert fact(visit("epochs", epoch=0), "steps so far") == "0"
+    at = visit("epochs", epoch=0, about="digits")
     assert "Nothing came before the initial weights" in at.info[0].value
     assert not picture(at, "flipped_digits")
 
 
 def test_the_network_is_shown_as_it_was(visit):
-    at = visit("epochs", epoch=1, digit=18, layer="conv2d_1", input=3)
+    at = visit("epochs", epoch=1, digit=18, about="network", layer="conv2d_1", input=3)
     history = read_history("mnist_14k")
     net = cnnviz.load_model("mnist_14k").with_weights(history.weights_after(1))
     probabilities = net.predict(cnnviz.load_mnist()[1][0][18:19])[0]
@@ -150,10 +155,11 @@ def test_the_run_that_learns_by_heart_is_told_by_its_record(visit):
     rows = read_history("mnist_maxpool.by_heart").rows
     losses = [row["val_loss"] for row in rows]
     best = int(np.argmin(losses)) + 1
-    words = next(text for text in said(at) if "trained on 500 images only" in text)
-    assert f"lowest after epoch {best}: {losses[best - 1]:.3f}" in words
-    assert f"with {100 * rows[best - 1]['val_accuracy']:.2f} % ± " in words
-    assert f"At the end it is {losses[-1]:.3f}" in words
+    words = player(at)["steps"][player(at)["step"]]
+    assert words["title"] == "500 images by heart"
+    assert any(
+        f"lowest after epoch {best}: {losses[best - 1]:.3f}" in step["say"] for step in player(at)["steps"]
+    )
     assert losses[-1] > losses[best - 1], "more is not always better"
     assert rows[-1]["accuracy"] == 1
     data = player(at)
@@ -167,17 +173,45 @@ def test_the_run_that_learns_by_heart_is_told_by_its_record(visit):
     }
 
 
-def test_two_seeds_stand_side_by_side_with_the_error_of_their_difference(visit):
+def test_two_seeds_stand_side_by_side(visit):
     at = visit("epochs", closer=None, run="seeds")
-    one, other = (
-        read_history(f"mnist_maxpool.{name}").series("val_accuracy") for name in ("short", "second_seed")
-    )
-    words = next(text for text in said(at) if "only the random start" in text)
-    assert f"After one epoch they are {100 * abs(one[0] - other[0]):.2f} percentage points apart" in words
-    assert f"after 10 epochs {100 * abs(one[-1] - other[-1]):.2f}" in words
-    error = np.hypot(*(binom(5_000, share).std() / 5_000 for share in (one[-1], other[-1])))
-    assert f"difference is {100 * error:.2f}" in words
     assert [curve["name"] for curve in player(at)["curves"]] == ["seed 0", "seed 1"]
+    step = player(at)["steps"][player(at)["step"]]
+    assert step["title"] == "Another random start"
+    assert (step["here"], step["epoch"], player(at)["epoch"]) == (True, 1, 1)
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_each_step_of_the_walk_is_a_state_of_the_page(visit, model):
+    steps = epoch_steps(model)
+    for number, step in enumerate(steps):
+        at = visit("epochs", closer=None, model=model, run=step.run, walk=number)
+        assert not at.warning
+        data = player(at)
+        assert (data["step"], data["epoch"]) == (number, step.epoch)
+        assert data["steps"][number] == {
+            "title": step.title,
+            "say": step.say,
+            "epoch": step.epoch,
+            "here": True,
+        }
+        assert widget(at.button_group, "measure").value == step.measure
+        assert data["plays"] == step.plays
+        curve = learning_curves(recorded_runs(model)[step.run], step.measure)[-1]
+        assert f"<b>{curve.text(step.epoch)}</b>" in data["said"][step.epoch]
+
+
+def test_a_run_that_is_chosen_is_where_its_steps_begin(visit):
+    at = visit("epochs", closer=None, walk=2, epoch=5)
+    assert [step["here"] for step in player(at)["steps"]] == [
+        step.run == "final" for step in epoch_steps("mnist_14k")
+    ]
+    widget(at.button_group, "run").set_value("by_heart").run()
+    data = player(at)
+    assert (data["epoch"], data["epochs"]) == (60, 60)
+    assert data["steps"][data["step"]]["title"] == "500 images by heart"
+    assert {name: at.query_params[name] for name in ("run",)} == {"run": "by_heart"}
+    assert not {"walk", "epoch", "measure"} & set(at.query_params)
 
 
 def test_an_epoch_that_another_run_does_not_have_gives_way(visit):

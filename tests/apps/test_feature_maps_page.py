@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import MODELS, drawn, htmls, pictures, widget
+from apps.conftest import MODELS, drawn, given, htmls, pictures, widget
 from cnnviz.channels.ablation import ablate, rank_agreement
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import partial_sums
+from cnnviz.images.array_text import array_from_text, array_to_text
 from cnnviz.numbers import number, percent, probability, with_article
 
-LOOKS = ("channel", "sums", "two")
+LOOKS = ("channel", "sums", "slice", "two", "worth")
 
 
 @pytest.fixture(scope="module")
@@ -87,21 +89,21 @@ def test_two_digits_are_drawn_on_one_scale(visit, digits):
 
 
 def test_switching_off_says_what_is_left(visit, digits):
-    at = visit("feature_maps", closer="worth", layer="conv2d_3", digit=18)
+    at = visit("feature_maps", look="worth", layer="conv2d_3", digit=18)
     found = ablate(cnnviz.load_model("mnist_14k").run(digits[0][18]), "conv2d_3")
     alt = next(one["alt"] for one in pictures(at) if "ithout channel 0" in one["alt"])
     for channel, share in enumerate(found.remaining):
         assert f"ithout channel {channel}: {percent(float(share))}" in alt
     assert widget(at.number_input, "off").value == found.remaining.argmin()
     widget(at.number_input, "off").set_value(2).run()
-    after = pictures(at)[-1]["alt"]
+    after = [one["alt"] for one in pictures(at) if one["name"] == "cnnviz-probabilities"][-1]
     assert after.startswith(f"Predicted {found.predictions[2]}")
     assert percent(float(found.without[2, 3])) in after
 
 
 @pytest.mark.parametrize(("layer", "digit"), [("conv2d", 247), ("conv2d_3", 18), ("max_pooling2d", 0)])
 def test_strength_is_set_against_effect(visit, digits, layer, digit):
-    page = htmls(visit("feature_maps", closer="worth", layer=layer, digit=digit))
+    page = htmls(visit("feature_maps", look="worth", layer=layer, digit=digit))
     run = cnnviz.load_model("mnist_14k").run(digits[0][digit])
     found, values = ablate(run, layer), np.abs(run[layer][0])
     strong = values.mean(axis=(0, 1)).argmax()
@@ -120,14 +122,14 @@ def test_shuffled_channels_say_the_same(visit, digits, model):
     run = cnnviz.load_model(model).run(digits[0][18])
     chance = probability(run.output.max()).replace("<", "&lt;").replace(">", "&gt;")
     assert htmls(at).count(f"<dd>{chance}</dd><dt>says {run.output.argmax()}, ") == 2
-    difference = re.search(r"<dd>([\d.e−]+)</dd><dt>largest difference of the 10", htmls(at))[1]
+    difference = re.search(r"<dd>([\d.e−]+)</dd><dt>largest difference of 10", htmls(at))[1]
     assert 0 <= float(difference.replace("−", "-")) < 1e-5
     first = next(one["alt"] for one in pictures(at) if one["name"] == "cnnviz-feature-maps")
-    next(button for button in at.button if button.label == "Shuffle again").click().run()
+    next(button for button in at.button if button.label == "Shuffle").click().run()
     assert at.query_params["shuffle"] == "2"
     assert next(one["alt"] for one in pictures(at) if one["name"] == "cnnviz-feature-maps") != first
     next(button for button in at.button if button.label == "As it was").click().run()
-    assert "<dd>0</dd><dt>largest difference of the 10" in htmls(at)
+    assert "<dd>0</dd><dt>largest difference of 10" in htmls(at)
     assert "changed places" not in drawn(at, "feature-maps")["caption"] + htmls(at)
     assert f"says {run.output.argmax()}, not shuffled" in htmls(at)
 
@@ -144,9 +146,48 @@ def test_no_slice_is_the_map(visit, digits):
     assert "best slice" not in htmls(visit("feature_maps", look="sums", layer="conv2d_7"))
 
 
+@pytest.mark.parametrize(("layer", "channel"), [("conv2d_3", 7), ("conv2d", 2)])
+def test_a_slice_is_edited_and_neither_alone_nor_missing_is_it_the_map(visit, digits, layer, channel):
+    """By another road: the network with that slice, built by hand."""
+    at = visit("feature_maps", look="slice", layer=layer, channel=channel, digit=247)
+    net, image = cnnviz.load_model("mnist_14k"), digits[0][247]
+    run = net.run(image)
+    said, kernel = int(run.output[0].argmax()), net[layer].weights["kernel"]
+    count = kernel.shape[2]
+    grid = given(at, "cnnviz.cells")[0]
+    assert "with this slice" not in htmls(at)
+    place = int(widget(at.number_input, "slice").value) if count > 1 else 0
+    assert array_from_text(grid["text"], np.float32).tolist() == kernel[:, :, place, channel].tolist()
+    next(button for button in at.button if button.label == "Set it to zero").click().run()
+    other = kernel.copy()
+    other[:, :, place, channel] = 0
+    without = net.with_weights({f"{layer}/kernel": other}).run(image)
+    page = htmls(at)
+    assert f"<dd>{probability(without.output[0][said])}</dd><dt>with this slice at zero" in unescape(page)
+    if count > 1:
+        assert "<dd>0 %</dd><dt>of map" in page
+        left = without.pre_activation(layer)[0, :, :, channel]
+        whole = run.pre_activation(layer)[0, :, :, channel]
+        assert not np.allclose(left, whole), "the others alone are not the map either"
+    edited = np.full(kernel.shape[:2], 0.25, np.float32)
+    (name,) = [name for name in at.query_params if name.startswith("slice_")]
+    at = visit(
+        "feature_maps",
+        look="slice",
+        layer=layer,
+        channel=channel,
+        digit=247,
+        **{"slice": place if count > 1 else None, name: array_to_text(edited)},
+    )
+    other[:, :, place, channel] = edited
+    after = net.with_weights({f"{layer}/kernel": other}).run(image)
+    assert f"<dd>{probability(after.output[0][said])}</dd><dt>with this slice edited" in unescape(htmls(at))
+
+
 def test_its_parts_cost_nothing_until_one_is_opened_or_asked_for(visit):
     assert pictures(visit("feature_maps", closer=None)) == []
     at = visit("feature_maps", closer=None, layer="conv2d_1")
     assert {one["name"] for one in pictures(at)} >= {"cnnviz-feature-maps", "cnnviz-single-map"}
-    at = visit("feature_maps", closer="worth")
+    at = visit("feature_maps", closer=None, look="worth")
+    assert {one["name"] for one in pictures(at)} == {"cnnviz-channels-off", "cnnviz-probabilities"}
     assert widget(at.selectbox, "layer").value == "conv2d"

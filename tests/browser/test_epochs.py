@@ -48,3 +48,35 @@ def test_where_motion_is_not_wanted_it_stands_at_its_end(open_page, explorer):
     said(page, r"^After epoch (1\d|2\d) of 40")
     page.wait_for_function("/epoch=[12]\\d/.test(location.search)")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_walk_leads_by_keys_and_buttons_through_the_runs_and_waits_for_who_strays(open_page, explorer):
+    page = open_page(f"{explorer}/epochs?walk=1", height=720, reduced_motion="reduce")
+    title, resume = page.locator(".steps h2"), page.get_by_role("button", name="Resume")
+    expect(title).to_have_text("Before training")
+    said(page, "^Before training")
+    until_settled(page)
+    page.keyboard.press("ArrowRight")
+    expect(title).to_have_text("The biggest jump of all")
+    said(page, "^After epoch 1 of 40")
+    until_address(page, "walk", "2")
+    expect(resume).to_be_hidden()
+    slider = page.get_by_role("slider", name="After epoch").first
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    said(page, "^After epoch 2 of 40")
+    expect(title).to_have_text("The biggest jump of all")
+    resume.click()
+    said(page, "^After epoch 1 of 40")
+    expect(resume).to_be_hidden()
+    for _ in range(2):
+        page.get_by_role("button", name="Next", exact=True).click()
+    expect(title).to_have_text("500 images by heart")
+    said(page, "^After epoch 60 of 60")
+    until_address(page, "run", "by_heart")
+    assert violations(page, ".st-key-player", moderate=True) == []
+    page.reload()
+    expect(title).to_have_text("500 images by heart")
+    page.get_by_role("button", name="Back", exact=True).click()
+    expect(title).to_have_text("The curves part")
+    said(page, "^After epoch 40 of 40")

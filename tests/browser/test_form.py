@@ -58,7 +58,7 @@ NUMBERS = r"""() => {
 
 def go_on(page) -> None:
     """The next step of the walk."""
-    page.locator(".cv-next").click()
+    page.locator(".cv-next, .steps .next").click()
 
 
 def point_at_the_image(page) -> None:
@@ -66,15 +66,13 @@ def point_at_the_image(page) -> None:
     page.mouse.move(*place(page, 0, 14, 14, 0))
 
 
-def point_at_the_curves(page) -> None:
-    """An early epoch."""
-    box = standing(page.locator(".curves svg"))
-    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
-
-
-def point_at_the_photograph(page) -> None:
-    """A pixel of the map that the three planes become."""
-    page.locator(".st-key-colour .result .pad").hover(position={"x": 9, "y": 9})
+def drag_the_weight_of_red(page) -> None:
+    """The first of the three weights, to the left: the sum is written out above or below it."""
+    box = standing(page.get_by_role("slider", name="weight of red"))
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
 
 
 def press_noise(page) -> None:
@@ -101,14 +99,21 @@ ACTIONS: dict[str, Callable[[Any], None]] = {
     "overview": point_at_the_image,
     "try_it": press_noise,
     "kernels": drag_a_weight,
-    "one_by_one": point_at_the_photograph,
+    "one_by_one": drag_the_weight_of_red,
     "activation_functions": press_on_the_curve,
-    "epochs": point_at_the_curves,
 }
 """What the pointer does above the fold; on the other pages it goes on in the walk."""
 
 STILL = 0.1 if THOROUGH else 0.25
 """Below 0.1 little is felt to move. That is for a quiet machine: on a busy one parts come one by one."""
+ON_A_PHONE = [
+    (lesson, width, height)
+    for width, height in ((390, 844), (360, 640))
+    for lesson in LESSONS
+    if THOROUGH or (lesson in ("one_by_one", "epochs") and height < 800)
+]
+"""Lessons and small screens on which a finger is tried."""
+
 NOT_STILL_YET = {"kernels": 0.25}
 """Its picture and its controls come late."""
 
@@ -126,8 +131,6 @@ def visit(page, address: str) -> int:
 @pytest.fixture(scope="module")
 def visits(contexts, explorer) -> dict[str, Visit]:
     """What each page was like as it opened, and what an action changed."""
-    from playwright.sync_api import TimeoutError as NothingChanged
-
     found: dict[str, Visit] = {}
     troubles: list[str] = []
     for lesson in LESSONS:
@@ -135,21 +138,26 @@ def visits(contexts, explorer) -> dict[str, Visit]:
         page = new_page(contexts, troubles, width=WIDTH, height=HEIGHT, reduced_motion="reduce")
         page.add_init_script(WATCH)
         one = found[lesson] = {"length": visit(page, address), "shifted": page.evaluate(SHIFTED)}
-        before = page.evaluate(NUMBERS)
-        page.set_default_timeout(PATIENCE / 2)
-        try:
-            ACTIONS.get(lesson, go_on)(page)
-            page.wait_for_function(
-                f"(before) => JSON.stringify(({NUMBERS})()) !== before", arg=compact(before)
-            )
-            one["changed"] = page.locator(".stMain").evaluate("(main) => main.scrollTop") == 0
-        except NothingChanged:
-            one["changed"] = False
+        one["changed"] = changes_a_number(page, lesson)
         if THOROUGH:
             one["opened"] = visit(page, f"{address}?closer=all")
         page.close()
     assert not troubles
     return found
+
+
+def changes_a_number(page, lesson: str) -> bool:
+    """Whether an action changes a number in sight, and nothing is scrolled for it."""
+    from playwright.sync_api import TimeoutError as NothingChanged
+
+    before = page.evaluate(NUMBERS)
+    page.set_default_timeout(PATIENCE / 2)
+    try:
+        ACTIONS.get(lesson, go_on)(page)
+        page.wait_for_function(f"(before) => JSON.stringify(({NUMBERS})()) !== before", arg=compact(before))
+    except NothingChanged:
+        return False
+    return page.locator(".stMain").evaluate("(main) => main.scrollTop") == 0
 
 
 def compact(numbers: list[str]) -> str:
@@ -164,6 +172,14 @@ def test_nothing_moves_while_a_page_loads(visits):
 
 def test_a_pointer_changes_a_number_above_the_fold(visits):
     assert [name for name, visit in visits.items() if not visit["changed"]] == []
+
+
+@pytest.mark.parametrize(("lesson", "width", "height"), ON_A_PHONE)
+def test_a_finger_changes_a_number_above_the_fold(open_page, explorer, lesson, width, height):
+    address = f"{explorer}/{'' if lesson == next(iter(LESSONS)) else lesson}"
+    page = open_page("about:blank", width=width, height=height, has_touch=True, reduced_motion="reduce")
+    visit(page, address)
+    assert changes_a_number(page, lesson)
 
 
 def test_the_course_is_short_as_it_opens_and_when_all_is_opened(visits):

@@ -23,7 +23,7 @@ def mixing(open_page, explorer):
     def visit(query: str, **options):
         page, sent = open_page("about:blank", **options), []
         page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
-        page.goto(f"{explorer}/one_by_one{query}&closer=pixel")
+        page.goto(f"{explorer}/one_by_one{query}&closer=layer")
         page.locator(".side .pad").wait_for()
         page.get_by_text("Show the code").wait_for()
         until_settled(page)

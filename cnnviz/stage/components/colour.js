@@ -160,7 +160,7 @@ class ColourMixing {
       bar.style.background = "linear-gradient(to right, #000, #fff)";
       [ends[0].textContent, ends[1].textContent] = ["0", number(white, 3)];
     }
-    this.find(".result figcaption").textContent = `= ${this.relu ? "one map, behind the ReLU" : "one map"}`;
+    this.find(".result figcaption").textContent = `= ${this.relu ? "after ReLU" : "one map"}`;
     this.planes.forEach(({ output, slider }, p) => {
       output.textContent = number(this.weights[p], 3);
       if (slider.valueAsNumber !== this.weights[p]) slider.value = String(this.weights[p]);

@@ -1,4 +1,5 @@
 // A run of training, epoch by epoch: it plays from before training to its end, and follows the pointer and the slider.
+// Above it the steps of a walk, forth and back: each is a run, a measure and an epoch. Python brings another run.
 // All numbers and their texts come from Python; here they are only placed.
 
 import { clip, maximum, range } from "../js/arrays.js";
@@ -8,6 +9,10 @@ import { Colours } from "../js/colours.js";
 /** @import { Component } from "../js/dom.js" */
 
 const [LEFT, RIGHT, TOP, BOTTOM] = [58, 12, 8, 26];
+/** What takes the arrow keys itself. */
+const TAKES = "input, select, textarea, [contenteditable], [role]";
+/** How long what Python says of another step than the one that was asked for is old, in milliseconds. */
+const LATE = 3000;
 /** Milliseconds on an epoch: the first ones change most. */
 const pause = (epoch) => 220 + 1100 / (1 + epoch) ** 1.5;
 
@@ -17,7 +22,7 @@ const pause = (epoch) => 220 + 1100 / (1 + epoch) ** 1.5;
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.view ??= new Epochs(root);
-  root.view.tell = (epoch) => component.setTriggerValue("epoch", epoch);
+  root.view.tell = (name, value) => component.setTriggerValue(name, value);
   root.view.show(component.data);
 }
 
@@ -26,9 +31,11 @@ class Epochs {
     this.root = root;
     /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);
-    /** @type {(epoch: number) => void} */
+    /** @type {(name: string, value: number) => void} */
     this.tell = () => {};
-    this.kept = this.last = 0;
+    this.kept = this.last = this.step = 0;
+    /** @type {number | null} the step that Python is asked for */
+    this.asked = null;
     /** @type {number | null} */
     this.over = null;
     this.timer = 0;
@@ -51,6 +58,11 @@ class Epochs {
       this.paint();
     };
     this.svg.onclick = (event) => this.keep(this.under(event));
+    this.find(".back").onclick = () => this.goTo(this.step - 1);
+    this.find(".next").onclick = () => this.goTo(this.step + 1);
+    this.find(".resume").onclick = () => this.goTo(this.step);
+    this.keyed = (event) => this.pressed(event);
+    document.addEventListener("keydown", this.keyed);
     new ResizeObserver(() => this.draw()).observe(this.svg);
   }
 
@@ -63,11 +75,59 @@ class Epochs {
     this.colours = new Colours(data, data.theme);
     this.weights = floatsOf(data.kernels.numbers);
     this.build();
+    const late = this.asked !== null && data.step !== this.asked;
+    if (!late) {
+      this.asked = null;
+      this.step = data.step;
+    }
     const moves = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (other && data.plays && moves) this.play();
-    else if (!this.timer) this.put(data.epoch);
+    else if (!this.timer && !late) this.put(data.epoch);
+    else this.put(this.kept);
     this.label();
     this.draw();
+  }
+
+  // The walk -----------------------------------------------------------------------------------------
+
+  goTo(step) {
+    const { steps } = this.data;
+    if (step < 0 || step >= steps.length) return;
+    this.step = this.asked = step;
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => (this.asked = null), LATE);
+    this.stop();
+    this.over = null;
+    if (steps[step].here) this.put(steps[step].epoch);
+    this.write();
+    this.tell("step", step);
+  }
+
+  write() {
+    const { steps } = this.data;
+    // In a file there is no walk.
+    this.find(".steps").hidden = !steps.length;
+    if (!steps.length) return;
+    const { title, say, epoch, here } = steps[this.step];
+    this.find("h2").textContent = title;
+    if (this.find(".say").textContent !== say) this.find(".say").textContent = say;
+    this.find(".steps .place").textContent = `${this.step + 1} of ${steps.length}`;
+    this.find(".back").disabled = this.step === 0;
+    this.find(".next").disabled = this.step === steps.length - 1;
+    this.find(".resume").hidden = this.asked !== null || Boolean(this.timer) || (here && this.kept === epoch);
+  }
+
+  /** @param {KeyboardEvent} event */
+  pressed(event) {
+    if (!this.root.isConnected) document.removeEventListener("keydown", this.keyed);
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const target = event.composedPath()[0];
+    const element = target instanceof Element ? target : document.body;
+    const here = element === document.body || this.root.contains(element);
+    if (!by || !here || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    if (element.closest(TAKES)) return;
+    event.preventDefault();
+    this.goTo(this.step + by);
   }
 
   build() {
@@ -101,6 +161,7 @@ class Epochs {
 
   put(epoch) {
     this.kept = clip(epoch, 0, this.last);
+    this.write();
     this.paint();
   }
 
@@ -108,7 +169,7 @@ class Epochs {
     this.stop();
     this.over = null;
     this.put(epoch);
-    this.tell(this.kept);
+    this.tell("epoch", this.kept);
   }
 
   // Playing ------------------------------------------------------------------------------------------
@@ -141,6 +202,7 @@ class Epochs {
 
   label() {
     this.find(".play").textContent = this.timer ? "Pause" : "Play";
+    this.write();
   }
 
   // What is seen -------------------------------------------------------------------------------------

@@ -29,10 +29,12 @@ export function showRuns(holder, show) {
     const data = runs[Number(run.lastElementChild.value)].measures[measure.lastElementChild.value];
     const at = epoch < 0 || epoch > data.epochs ? data.epochs : epoch;
     show({
-      data: { ...data, ...palettes, theme, key: `${data.key} ${theme}`, epoch: at, plays: epoch < 0 },
+      data: { ...data, ...palettes, theme, step: 0, steps: [], key: `${data.key} ${theme}`, epoch: at, plays: epoch < 0 },
       parentElement: root,
       setStateValue: () => {},
-      setTriggerValue: (_, kept) => (epoch = Number(kept)),
+      setTriggerValue: (name, kept) => {
+        if (name === "epoch") epoch = Number(kept);
+      },
     });
   };
   let last = /** @type {[ShadowRoot, string] | null} */ (null);

@@ -18,7 +18,16 @@ THREE_BY_THREE: dict[str, Any] = {
     "name": "three-by-three",
     "title": "3 × 3",
     "needs": f"{READS_AN_IMAGE} and {_CHAINED}",
-    "names": {**PIXELS, "second": _SECOND, "spot": "largest(second)"},
+    "names": {
+        **PIXELS,
+        "second": _SECOND,
+        "spot": "largest(second)",
+        # Another stack, in thought: so many layers, what they see, and the weights of both.
+        "deep": "3",
+        "wide": "1 + 2 * deep",
+        "few": "9 * deep",
+        "many": "wide * wide",
+    },
     "steps": [
         {
             "title": "Two small ones see as much as a large one",
@@ -40,8 +49,9 @@ THREE_BY_THREE: dict[str, Any] = {
         {
             "title": "Fewer weights",
             "say": [
-                "From one map to one map, two 3 × 3 kernels have 2 · 9 = 18 weights, a 5 × 5 has 25. Three "
-                "have 27 and see 7 × 7, where one kernel has 49.",
+                "From one map to one map, two 3 × 3 kernels have 2 · 9 = {2 * 9: count} weights, a 5 × 5 has "
+                "{5 * 5: count}. {deep: count} of them have {few: count} and see {wide: count} × "
+                "{wide: count}, where one kernel has {many: count}.",
                 "With C maps before, between and behind it is C · C times as many of each.",
             ],
             "state": {"zoom": "layer", "layer": "{second}", "path": "{spot}"},
@@ -62,8 +72,9 @@ THREE_BY_THREE: dict[str, Any] = {
         {
             "title": "What a stack cannot do",
             "say": [
-                "49 weights can be any 49 numbers. Without an activation between them, three 3 × 3 kernels "
-                "would be one 7 × 7 kernel, but only one that 27 weights can make.",
+                "{many: count} weights can be any {many: count} numbers. Without an activation between them, "
+                "{deep: count} 3 × 3 kernels would be one {wide: count} × {wide: count} kernel, but only one "
+                "that {few: count} weights can make.",
                 "With an activation between them they are more than any one kernel: a sum cannot say "
                 "“this, but only if that”.",
             ],
