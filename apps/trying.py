@@ -12,6 +12,7 @@ import cached
 import numpy as np
 import state
 import streamlit as st
+import turns
 from chosen_digit import Digit, choose_image, choose_own
 from components import component
 from plain import plain
@@ -157,7 +158,9 @@ def _take(
     picture = None
     try:
         picture = read()
-        steps = prepare_in_steps(picture, ink=ink, crop=crop)
+        # Callbacks run before a page has its turn.
+        with turns.taken():
+            steps = prepare_in_steps(picture, ink=ink, crop=crop)
     except ValueError as error:
         to_mend = None if ink == "drawn" else picture
         st.session_state[where] = f"{what} was not taken: {error}.", to_mend

@@ -57,7 +57,10 @@ collector = _Collector()
 
 @contextmanager
 def taken() -> Iterator[None]:
-    """Wait for the turn, and have it meanwhile."""
+    """Wait for the turn, and have it meanwhile; who has it already goes on."""
+    if getattr(_mine, "turn", False):
+        yield
+        return
     with _turn:
         _mine.turn = True
         try:

@@ -102,9 +102,11 @@ def percent(share: float, digits: int = 2) -> str:
 
     >>> percent(0.5), percent(0.9999999), percent(1e-7)
     ('50.00 %', '> 99.99 %', '< 0.01 %')
-    >>> percent(0.593, 1), percent(0.004, 0), percent(-0.02, 0)
-    ('59.3 %', '< 1 %', '−2 %')
+    >>> percent(0.593, 1), percent(0.004, 0), percent(-0.02, 0), percent(float("inf"))
+    ('59.3 %', '< 1 %', '−2 %', '∞ %')
     """
+    if share == math.inf:
+        return "∞ %"
     step = 10.0**-digits
     if 0 < share <= step / 200:
         return f"< {step:.{digits}f} %"

@@ -135,5 +135,6 @@ chrome.half_truth(
     "It is the largest of ten numbers that softmax makes sum to 1, whatever there is to see. "
     "This network calls "
     + ", ".join(f"{name} {with_article(best)} with {probability(most)}" for name, (best, most) in asked)
-    + f". Its surest mistake among the test digits has {percent(surest(mistakes))}.",
+    + f". {'As it was saved, its' if here.changes else 'Its'} surest mistake among the test digits has "
+    + f"{percent(surest(mistakes))}.",
 )

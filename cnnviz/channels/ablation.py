@@ -223,10 +223,25 @@ def next_reader(net: LayerGraph, layer: str) -> Layer | None:
     >>> next_reader(net, "conv2d").name, next_reader(net, "max_pooling2d_1").name, next_reader(net, "dense")
     ('conv2d_1', 'dense', None)
     """
-    reached = {net[layer].name}
+    readers = readers_behind(net, layer)[1]
+    return readers[0] if readers else None
+
+
+def readers_behind(net: LayerGraph, layer: str) -> tuple[list[Layer], list[Layer]]:
+    """The layers without a kernel that a layer's channels go through, and those with one that read them.
+
+    >>> from cnnviz import load_model
+    >>> between, readers = readers_behind(load_model("mnist_maxpool"), "conv2d")
+    >>> [layer.name for layer in between], [layer.name for layer in readers]
+    (['max_pooling2d'], ['conv2d_1'])
+    """
+    reached, between, readers = {net[layer].name}, [], []
     for found in net:
-        if not reached.isdisjoint(found.inputs):
-            if "kernel" in found.weights:
-                return found
+        if reached.isdisjoint(found.inputs):
+            continue
+        if "kernel" in found.weights:
+            readers.append(found)
+        else:
             reached.add(found.name)
-    return None
+            between.append(found)
+    return between, readers

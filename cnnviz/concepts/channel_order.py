@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cnnviz.channels.ablation import readers_behind
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network
 from cnnviz.numbers import brief
@@ -88,21 +89,13 @@ def can_be_reordered(net: Network) -> list[str]:
 def _way(net: Network, layer: str) -> tuple[Layer, list[Layer], Layer]:
     """A convolution, the layers between it and the one that reads its channels, and that one."""
     node = net[layer]
-    readers, between = [], []
-    if node.is_convolution and node.config["groups"] == 1:
-        reached = {node.name}
-        for other in net:
-            if reached.isdisjoint(other.inputs):
-                continue
-            if "kernel" in other.weights:
-                readers.append(other)
-                continue
-            reached.add(other.name)
-            between.append(other)
+    between, readers = readers_behind(net, node.name)
     straight = (
-        len(readers) == 1
+        node.is_convolution
+        and node.config["groups"] == 1
+        and len(readers) == 1
         and all(len(other.inputs) == 1 for other in between)
-        and reached.isdisjoint(net.outputs)
+        and {node.name, *(other.name for other in between)}.isdisjoint(net.outputs)
         and _reads_whole(readers[0])
     )
     if not straight:

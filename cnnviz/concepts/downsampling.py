@@ -142,14 +142,16 @@ class PooledMove:
 
 
 def relative_change(before: Any, after: Any) -> float:
-    """The root mean square of a difference over that of what was before.
+    """The root mean square of a difference over that of what was before: infinity, if that was 0 everywhere.
 
-    >>> relative_change([3.0, 4.0], [3.0, 9.0])
-    1.0
+    >>> relative_change([3.0, 4.0], [3.0, 9.0]), relative_change([0.0], [0.0]), relative_change([0.0], [2.0])
+    (1.0, 0.0, inf)
     """
     before, after = np.asarray(before, float), np.asarray(after, float)
     whole, rest = float(np.square(before).sum()), float(np.square(after - before).sum())
-    return float(np.sqrt(rest / whole)) if whole else 0.0
+    if not whole:
+        return np.inf if rest else 0.0
+    return float(np.sqrt(rest / whole))
 
 
 def pooled_move(

@@ -13,7 +13,7 @@ from cnnviz.colours import INK, Scale
 from cnnviz.concepts.translation import MovedMaps
 from cnnviz.figures.canvas import WIDE, Canvas, Grid
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import counted, minus, number
+from cnnviz.numbers import counted, general, minus, number
 
 TITLES = ("Before", "Before, moved", "After", "After − moved")
 
@@ -89,9 +89,8 @@ def moved_maps(
     largest = float(np.nanmax(np.abs(difference))) if maps.kept.any() else None
     down, right = maps.cells
     alt = (
-        f"Channel {channel} of {maps.name}, {rows} by {cols} cells, moved "
-        f"{counted(int(down), 'row') if float(down).is_integer() else f'{down} rows'} down, {right} right; "
-        f"{counted(int(maps.kept.sum()), 'cell')} can be compared"
+        f"Channel {channel} of {maps.name}, {rows} by {cols} cells, moved by {general(down)} down and "
+        f"{general(right)} right, in cells; {counted(int(maps.kept.sum()), 'cell')} can be compared"
     )
     alt += "." if largest is None else f", and their largest difference is {number(largest)}."
     return canvas.picture(alt, **images)

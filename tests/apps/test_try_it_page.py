@@ -7,6 +7,7 @@ import html
 import io
 import json
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -104,6 +105,22 @@ def test_a_good_file_becomes_the_digit_of_all_pages(upload, kind):
     assert "your digit" in htmls(at)
     assert "<b>7</b> with" in htmls(at)
     assert any("200 by 200 pixels" in picture["alt"] for picture in pictures(at))
+
+
+def test_what_is_made_of_a_picture_is_made_in_turn(visit, monkeypatch):
+    # Beside a page that is drawn meanwhile, both would be late.
+    in_turn = []
+    at = visit("try_it", by="Upload", digit=3)
+    trying = sys.modules["trying"]
+    prepare = trying.prepare_in_steps
+
+    def watched(*arguments, **options):
+        in_turn.append(sys.modules["turns"]._turn.locked())
+        return prepare(*arguments, **options)
+
+    monkeypatch.setattr(trying, "prepare_in_steps", watched)
+    at.file_uploader(key="upload").upload("digit.png", PNG, "image/png").run()
+    assert in_turn == [True]
 
 
 def test_its_history_is_shown_as_long_as_it_is_known(upload, visit):

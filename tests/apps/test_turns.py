@@ -67,6 +67,17 @@ def test_who_has_no_turn_can_step_aside(turns):
         pass
 
 
+def test_who_has_the_turn_goes_on_and_has_it_still(turns):
+    entered = threading.Event()
+    with turns.taken():
+        with turns.taken():
+            pass
+        thread = another(turns, entered)
+        assert not entered.wait(0.05)
+    thread.join(10)
+    assert entered.is_set()
+
+
 def test_what_lives_is_set_aside_once_collections_are_slow(turns):
     try:
         gc.unfreeze()
