@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from typing import Any
 import header
 import opened
 import streamlit as st
+import training_card
 import turns
 from components import component
 from streamlit.runtime import exists, get_instance
@@ -20,17 +23,20 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from cnnviz.network import Network, Run
 from cnnviz.stage.component import live_view
 from cnnviz.stage.live_view import page, view
-from cnnviz.stage.training_panel import Picture, initial_picture, panel_part, status
+from cnnviz.stage.training_digit import DigitField, field_header, field_layers, field_of
+from cnnviz.stage.training_panel import Picture, initial_picture, panel_part, shown_weights, status
 from cnnviz.stage.training_program import PROGRAM
 from cnnviz.training.checkpoints import weights_of
 from cnnviz.training.run_queue import RunQueue
-from cnnviz.training.watched_run import WatchedRun
+from cnnviz.training.watched_run import Curves, WatchedRun
 from cnnviz.training.watched_training import RunSettings, network_of
 
 _PANEL = component("training")
 _SEEN = "training looking"
 PATIENCE = 1000
 """Milliseconds from one look at the queue to the next."""
+FIELDS = 0.5
+"""Seconds from one effective field to the next, while it trains: it costs a backward pass."""
 
 
 @cache  # Streamlit's own cache any visitor may clear, and have a second queue with a second run.
@@ -62,7 +68,10 @@ class Looking:
     settings: RunSettings
     step: int | None = None
     """None follows the newest."""
-    layer: str = ""
+    weights: str = ""
+    """Those that are drawn, "layer/weight", for one of their input channels."""
+    channel: int = 0
+    field_layer: str = ""
     watching: bool = False
     receipt: Mapping[str, Any] | None = None
     file: Mapping[str, Any] | None = None
@@ -75,6 +84,14 @@ class Looking:
     run: Run | None = None
     """The digit's, of that picture."""
     digit: Any = None
+    field: DigitField | None = None
+    """Of that digit, after that step or one shortly before it."""
+    field_at: float = 0.0
+    """When that was worked out."""
+    field_before: tuple[Any, ...] = ()
+    """Of which run, digit and layer it is known before training, and the pixels that held half of it."""
+    trial: str = ""
+    """The step of the walk that is open."""
 
 
 def seen(settings: RunSettings) -> Looking:
@@ -136,13 +153,13 @@ def beside(look: Looking, digit: Any, stage_of: RunSettings) -> Iterator[Run]:
         st.rerun()
     net = network_before(settings)
     panel, stage = st.columns([2, 5], gap="medium")
+    picture = _picture(look, run, net)
+    if look.run is None or look.digit is not digit:
+        with turns.aside():  # The network may be anybody's, and slow.
+            look.run, look.digit = _after(look).run(digit), digit
     with panel:
-        picture = _picture(look, run, net)
         _show_panel(look, run, net, picture)
     with stage:
-        if look.run is None or look.digit is not digit:
-            with turns.aside():  # The network may be anybody's, and slow.
-                look.run, look.digit = _after(look).run(digit), digit
         yield look.run
 
 
@@ -162,18 +179,44 @@ def _picture(look: Looking, run: WatchedRun | None, net: Network) -> Picture:
     if run is None:
         found: Picture | None = initial_picture(net) if before["step"] else before
     elif look.step is None:
-        found = run.glance(before["step"])
+        with turns.aside():
+            found = run.glance(before["step"])
     else:
         found = before
         if before["step"] != look.step:
             try:
-                found = run.picture(look.step)
+                with turns.aside():
+                    found = run.picture(look.step)
             except ChildProcessError as error:
                 look.step, look.refused, found = None, str(error), run.glance()
     found = found or (before if before["step"] >= 0 else initial_picture(net))
     if found is not look.picture:
         look.picture, look.of, look.run = found, run, None
+        if run is not None and run is runs().run_of(me()):
+            training_card.remember(run, found)
     return found
+
+
+def _field(look: Looking, run: WatchedRun | None, net: Network) -> DigitField | None:
+    """The effective field on the digit; while it trains it may be that of a step shortly before."""
+    layers = field_layers(net)
+    if not layers or look.run is None:
+        return None
+    layer = look.field_layer if look.field_layer in layers else layers[-1]
+    known, step = look.field, look.picture["step"]
+    of = look.of, look.digit, layer
+    if not look.field_before or any(
+        was is not now for was, now in zip(look.field_before[:3], of, strict=True)
+    ):
+        look.field_before = *of, field_of(net.run(look.digit), layer, 0).half
+        known = None
+    goes_on = run is not None and run.moves and look.step is None
+    if known is not None and goes_on and time.monotonic() - look.field_at < FIELDS:
+        return known
+    if known is None or known.step != step:
+        look.field = field_of(look.run, layer, step, look.field_before[3])
+        look.field_at = time.monotonic()
+    return look.field
 
 
 def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Picture) -> None:
@@ -181,8 +224,19 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
     place = queue.place(me())
     before = place or 0
     mine = not look.watching
-    part = panel_part(run, settings, net, picture, look.layer)
-    said = status(run, settings, picture["step"], before=before, watching=look.watching)
+    curves, layers = (Curves(), ()) if run is None else (run.curves, run.layers)
+    part = panel_part(curves, layers, net, picture, look.weights, look.channel)
+    field = _field(look, run, net)
+    said = status(
+        run,
+        settings,
+        picture["step"],
+        before=before,
+        watching=look.watching,
+        turn=queue.turn(me()) if mine else (0, math.inf),
+    )
+    if run is None and not before and (why := queue.why_ended(me())):
+        said = f"Your run was ended: {why}. {said}"
     moves = run is not None and look.step is None and run.moves
     if look.refused:
         said = f"{said} Not done: {look.refused}."
@@ -196,6 +250,12 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
         "patience": 0 if moves else PATIENCE,
         "receipt": look.receipt,
         "file": look.file,
+        "field": None
+        if field is None or look.run is None
+        else field_header(part, field, field_layers(net), look.run.input),
+        "digit": None,
+        "walk": training_card.card(look.trial),
+        "first": training_card.FIRST,
         "offers": {
             "play": mine and not before and not (run is not None and run.over),
             "step": mine and not before and not (run is not None and (run.over or run.playing)),
@@ -247,8 +307,17 @@ def _do(look: Looking, asked: Mapping[str, Any]) -> None:
             look.step = None if step == run.steps else step
     elif what == "newest":
         look.step = None
-    elif what == "layer":
-        look.layer = str(asked.get("layer"))[:80]
+    elif what == "weights":
+        look.weights, look.channel = str(asked.get("name"))[:120], 0
+    elif what == "channel" and type(asked.get("channel")) is int:
+        look.channel = asked["channel"]
+    elif what == "field":
+        look.field_layer, look.field = str(asked.get("layer"))[:80], None
+    elif what == "walk" and isinstance(asked.get("to"), str):
+        training_card.go_to(asked["to"])
+        st.session_state["live.used"] = True
+    elif what == "start":
+        _start(look, asked.get("run"))
     elif what == "receipt" and run is not None and look.picture["step"] > 0:
         _explain(look, run, asked.get("at"))
     elif what in ("keras", "html") and run is not None and look.picture["step"] > 0:
@@ -266,18 +335,34 @@ def _do(look: Looking, asked: Mapping[str, Any]) -> None:
         queue.leave(me())
 
 
+def _start(look: Looking, number: Any) -> None:
+    """Make one of the runs that the walk is about, as many steps of it as are compared."""
+    found = training_card.run_named(look.trial, number)
+    if found is None or look.watching:
+        return
+    settings, until = found
+    look.step = look.receipt = None
+    training_card.put_settings(settings)
+    runs().enter(me(), settings, lambda run: run.play(until))
+    st.session_state["live.used"] = True
+
+
 def _explain(look: Looking, run: WatchedRun, at: Any) -> None:
     """The receipt of a weight in the step that is shown, which stays while it is read."""
-    if not isinstance(at, list) or len(at) != 4 or any(type(place) is not int for place in at):
+    names = shown_weights(network_before(run.settings))
+    if not names:
+        return
+    name = look.weights if look.weights in names else names[0]
+    if (
+        not isinstance(at, list)
+        or len(at) != look.picture["arrays"][name].ndim
+        or any(type(place) is not int for place in at)
+    ):
         return
     if not look.watching:
         run.pause()
     look.step = look.picture["step"]
-    names = [layer.name for layer in network_before(run.settings) if layer.is_convolution]
-    if not names:
-        return
-    layer = look.layer if look.layer in names else names[0]
-    found = run.ask("receipt", step=look.step, weight=f"{layer}/kernel", at=at)
+    found = run.ask("receipt", step=look.step, weight=name, at=at)
     look.receipt = {"title": found["title"], "html": found["html"]}
 
 
@@ -308,9 +393,10 @@ def _use(run: WatchedRun, step: int) -> None:
     st.session_state["live.used"] = True
 
 
-def show(settings: RunSettings, choose: Any) -> None:
-    """The panel and the stage."""
+def show(settings: RunSettings, trial: str, choose: Any) -> None:
+    """The panel, with a step of the walk or without, and the stage."""
     look = seen(settings)
+    look.trial = trial
     here = header.chosen()
     # What is trained here is trained on digits, whatever another network is shown.
     digit = here.digit if here.shows_a_digit else st.session_state["test digit"]

@@ -1,4 +1,4 @@
-"""The settings of a run as widgets and in the address: something to find out, and each of them by itself."""
+"""The settings of a run as widgets and in the address."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import opened
 import state
 import streamlit as st
 from plain import plain
+from training_card import NAMES, chosen, start_of
 
-from cnnviz.stage.training_panel import OPTIMIZER_NAMES, TRIALS, settings_in_words
+from cnnviz.stage.training_panel import OPTIMIZER_NAMES, settings_in_words
 from cnnviz.training.watched_training import (
     LARGEST_BATCH,
     MOST_IMAGES,
@@ -18,37 +19,23 @@ from cnnviz.training.watched_training import (
 
 RATES = (0.0001, 0.0003, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.3, 0.5, 1.0, 2.0, 10.0)
 IMAGES = (100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, MOST_IMAGES)
-NAMES = ("network", "images", "batch", "rate", "optimizer", "seed", "norm", "shuffled")
-"""Parameters of the address, in the order of a run's settings."""
-FREE = "free"
-"""No trial: settings of one's own."""
 
 
-def chosen_settings(on: RunSettings | None) -> RunSettings:
-    """What the reader has chosen; where the address is silent, what its run has."""
-    if on is not None and state.comes_back("trial") and not state.asks("trial", *NAMES):
+def chosen_settings(on: RunSettings | None) -> tuple[RunSettings, str]:
+    """What the reader has chosen, and the step of the walk that is open, "" for none.
+
+    Where the address is silent the settings are those of the session's run, or else the step's.
+    """
+    if on is not None and state.comes_back("images") and not state.asks("trial", *NAMES):
         for name, value in zip(NAMES, vars(on).values(), strict=True):
             known = name != "network" or value in NETWORKS
             state.settle(name, value if known else opened.OWN)
+    trial = chosen()
     with chrome.controls("training"):
-        titles = {FREE: "Your own choice"} | {name: trial.title for name, trial in TRIALS.items()}
-        trial = state.option("trial", titles, FREE, st.selectbox, "Find out", on_change=_begin)
         with st.popover("Settings"):
-            settings = _widgets(_start(trial))
-        look = f"{TRIALS[trial].look} " if trial in TRIALS else ""
-        st.markdown(plain(f"{look}Now: {settings_in_words(settings)}."), width="stretch")
-    return settings
-
-
-def _start(trial: str) -> RunSettings:
-    return TRIALS[trial].settings if trial in TRIALS else RunSettings()
-
-
-def _begin() -> None:
-    """Go back to a trial's own settings."""
-    start = _start(state.set_to("trial"))
-    for name, value in zip(NAMES, vars(start).values(), strict=True):
-        state.put(name, value)
+            settings = _widgets(start_of(trial))
+        st.markdown(plain(f"{settings_in_words(settings)}."), width="stretch")
+    return settings, trial
 
 
 def _network(default: str) -> str:

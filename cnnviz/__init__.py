@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnnviz.receipts import Receipt, explain
     from cnnviz.receptive_fields import effective_receptive_field, receptive_field
     from cnnviz.stage import view
+    from cnnviz.stage.watching import watch
     from cnnviz.verification.comparison import verify
 
 _MODULE_OF = {
@@ -38,6 +39,7 @@ _MODULE_OF = {
     "receptive_field": "receptive_fields",
     "verify": "verification.comparison",
     "view": "stage",
+    "watch": "stage.watching",
 }
 _ROOMS = ("animate", "channels", "figures", "kernels", "ops")
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import beside_bundled
 import cached
 import chrome
 import evaluating
@@ -79,6 +80,7 @@ if here.shows_a_digit:
     asked.append(questions.numbers_for_one_digit(here.network, layers))
 question_widget.ask(*asked)
 evaluating.show(here)
+beside_bundled.show(here)
 models = cached.available_models()
 lesson.closer("networks", f"The two networks: {' and '.join(models)}", lambda: show_networks(models))
 if sum(layer.output_shape[-1] for layer in here.network if len(layer.output_shape) == 3) <= MOST_MAPS:

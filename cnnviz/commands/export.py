@@ -1,4 +1,4 @@
-"""cnnviz export: the live view of pictures as one HTML file."""
+"""cnnviz export: the live view of pictures, the course, or recorded runs of training, as HTML."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from cnnviz.commands.shared import (
     whole_numbers,
     words_beside,
 )
+from cnnviz.numbers import counted
 from cnnviz.resources import BUNDLED, text_writer, write_together
 
 if TYPE_CHECKING:
@@ -71,6 +72,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="write the guided walks of all lessons, a page each, into a folder that needs no server",
     )
     parser.add_argument(
+        "--runs",
+        type=lambda text: text.split(","),
+        metavar="NAME,NAME,...",
+        help="recorded runs of training, to be played epoch by epoch, such as mnist_maxpool.by_heart; all: "
+        "the small ones. One of --digits says which digit is followed",
+    )
+    parser.add_argument(
         "--layers",
         type=lambda text: text.split(","),
         metavar="NAME,NAME,...",
@@ -88,7 +96,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     with words_beside(args.output):
+        if args.runs is not None:
+            return export_runs(args)
         return export_course(args) if args.course else export(args)
+
+
+def export_runs(args: argparse.Namespace) -> int:
+    """Write the player of recorded runs, and say what is in it."""
+    from cnnviz.stage.export import mnist_digits
+    from cnnviz.stage.recorded_runs import TITLES, RecordedRuns
+
+    others = (args.model, args.walk, args.classes, args.limit, args.layers, args.last, args.size)
+    more = (args.words, args.images, args.course or None)
+    if any(option is not None and option != [] for option in (*others, *more)) or len(args.digits) > 1:
+        raise ValueError(
+            "--runs plays recorded runs and follows one of --digits in them: it goes with no model, "
+            "pictures, --course, --walk, --classes, --limit, --layers, --last or --size"
+        )
+    names = list(TITLES) if args.runs == ["all"] else args.runs
+    ((pixels, named),) = mnist_digits(args.digits or (0,))
+    runs = RecordedRuns(names, pixels, title=named["title"], label=named["label"])
+    path = runs.save(args.output)
+    said = counted(len(names), "recorded run")
+    say(f"{path}: {said}, {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
+    return 0
 
 
 def export_course(args: argparse.Namespace) -> int:
@@ -198,7 +229,7 @@ def _shown(
 
 COMMAND = Command(
     "export",
-    "write the live view of pictures, or the course, as HTML that needs no server and no network",
+    "write the live view of pictures, the course, or runs of training, as HTML that needs no server",
     arguments,
     run,
     (
@@ -206,6 +237,7 @@ COMMAND = Command(
         "cnnviz export --digits 0,7,42 -o digits.html",
         "cnnviz export --digits 0 --walk from-pixel-to-answer -o walk.html",
         "cnnviz export --course -o course",
+        "cnnviz export --runs all -o runs.html",
         "cnnviz export mine.keras --images photos --classes names.txt -o photos.html",
         "cnnviz export resnet50.keras --image cat.jpg --last 8 -o end.html",
     ),

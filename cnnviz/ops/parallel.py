@@ -126,6 +126,17 @@ def shares(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
 
 
 @contextmanager
+def in_this_thread() -> Iterator[None]:
+    """What is computed in here stays in its thread: the other cores are for somebody else."""
+    before = getattr(_here, "working", False)
+    _here.working = True
+    try:
+        yield
+    finally:
+        _here.working = before
+
+
+@contextmanager
 def one_blas_thread() -> Iterator[None]:
     """BLAS on one thread for as long as anyone is in here.
 

@@ -51,6 +51,16 @@ def component(name: str) -> dict[str, Any]:
 
 
 @lru_cache
+def hosted(name: str, entry: str) -> str:
+    """A component's module and the module `entry`.js of js/ that is its host elsewhere, as one script.
+
+    >>> hosted("epochs", "recorded_runs").count("const dom_module")
+    1
+    """
+    return _joined(HERE / "components" / f"{name}.js", HERE / "js" / f"{entry}.js")
+
+
+@lru_cache
 def style() -> str:
     """The view's style sheet."""
     return _text(HERE / "view.css")
@@ -67,12 +77,12 @@ def imports_of(path: Path) -> list[Path]:
     return [(path.parent / name).resolve() for name in names]
 
 
-def _joined(entry: Path) -> str:
-    return "\n".join(map(_called_once, _in_order(entry)))
+def _joined(*entries: Path) -> str:
+    return "\n".join(map(_called_once, _in_order(*entries)))
 
 
-def _in_order(entry: Path) -> list[Path]:
-    """A module and all that it needs, each behind those that it imports."""
+def _in_order(*entries: Path) -> list[Path]:
+    """Modules and all that they need, each behind those that it imports."""
     order: list[Path] = []
 
     def visit(path: Path, way: tuple[str, ...]) -> None:
@@ -86,7 +96,8 @@ def _in_order(entry: Path) -> list[Path]:
             visit(imported, (*way, path.stem))
         order.append(path)
 
-    visit(entry, ())
+    for entry in entries:
+        visit(entry, ())
     return order
 
 

@@ -7,71 +7,24 @@ run is said here, so that it is true of what is drawn.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cnnviz.colours import for_browser
-from cnnviz.network import LayerGraph
+from cnnviz.network import Network
 from cnnviz.numbers import counted, number
 from cnnviz.stage.parts import Part
 from cnnviz.training.checkpoints import weights_of
+from cnnviz.training.trainer import trained_weights
 from cnnviz.training.watched_run import Curves, WatchedRun, thinned
-from cnnviz.training.watched_training import HELD_OUT, NETWORKS, SMALL, HeldOut, RunSettings
+from cnnviz.training.watched_training import HELD_OUT, NETWORKS, HeldOut, RunSettings
 
 Picture = Mapping[str, Any]
 """A run after a step, as `WatchedRun.picture` gives it."""
 
 OPTIMIZER_NAMES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Something to find out: settings to train with, and what to look at."""
-
-    title: str
-    settings: RunSettings
-    look: str
-
-
-_PLAIN = RunSettings(images=2_000, batch_size=64, learning_rate=0.01)
-_BY_HEART = replace(_PLAIN, images=100, batch_size=20, learning_rate=0.003)
-
-TRIALS = {
-    "rate": Trial(
-        "A rate ten times too high",
-        replace(_PLAIN, learning_rate=0.1),
-        "Play a hundred steps, then do it with a rate of 0.01, in the settings: where does the loss go?",
-    ),
-    "by_heart": Trial(
-        "A hundred images by heart",
-        _BY_HEART,
-        "Play until the batches are all right: how many of the held-out images are?",
-    ),
-    "no_norm": Trial(
-        "No batch norm",
-        replace(_PLAIN, network="mnist_14k", learning_rate=0.005, batch_norm=False),
-        "Play a hundred steps, then switch batch norm on and start again: compare the losses at one step.",
-    ),
-    "dead": Trial(
-        "A ReLU that dies",
-        replace(_PLAIN, network=SMALL, optimizer="sgd", learning_rate=0.5),
-        "Play a hundred steps and watch the silent channels: one that is 0 for every image gets no gradient.",
-    ),
-    "seeds": Trial(
-        "Two seeds",
-        replace(_PLAIN, learning_rate=0.003, seed=1),
-        "Play three hundred steps, look at the first kernels, then take another seed: what is alike?",
-    ),
-    "shuffled": Trial(
-        "Labels shuffled",
-        replace(_BY_HEART, shuffled_labels=True),
-        "Nothing connects these images with their labels. Play on: how right can it get on them?",
-    ),
-}
-"""By their names in the address."""
 
 
 def settings_in_words(settings: RunSettings) -> str:
@@ -93,13 +46,19 @@ def settings_in_words(settings: RunSettings) -> str:
     return ", ".join(words)
 
 
-def initial_picture(net: LayerGraph) -> Picture:
+def initial_picture(net: Network) -> Picture:
     """A run before its first step, of which only the weights are there."""
     return {"step": 0, "arrays": weights_of(net)}
 
 
 def status(
-    run: WatchedRun | None, settings: RunSettings, step: int, *, before: int = 0, watching: bool = False
+    run: WatchedRun | None,
+    settings: RunSettings,
+    step: int,
+    *,
+    before: int = 0,
+    watching: bool = False,
+    turn: tuple[int, float] = (0, math.inf),
 ) -> str:
     """How a run is, in a sentence or two.
 
@@ -115,6 +74,8 @@ def status(
         How many runs have to end before it begins.
     watching
         Whether it is somebody else's.
+    turn
+        How many wait for it to end, and how many seconds it then has at most, as `RunQueue.turn` says.
     """
     steps = 0 if run is None else run.steps
     if before:
@@ -136,7 +97,13 @@ def status(
     if step < steps and not run.playing:
         return f"{whose}Looking back at {_at(step, steps)}."
     how = "It trains" if run.playing else "Paused"
-    return f"{whose}{how}: {_at(step, steps)}, {_epoch(step, settings)}."
+    waiting, seconds = turn
+    room = ""
+    if waiting:
+        waits = "waits" if waiting == 1 else "wait"
+        left = counted(max(1, math.ceil(seconds / 60)), "minute")
+        room = f" {counted(waiting, 'other')} {waits}: it makes room in {left} at the latest."
+    return f"{whose}{how}: {_at(step, steps)}, {_epoch(step, settings)}.{room}"
 
 
 def _at(step: int, steps: int) -> str:
@@ -152,39 +119,45 @@ def _epoch(step: int, settings: RunSettings) -> str:
 
 
 def panel_part(
-    run: WatchedRun | None, settings: RunSettings, net: LayerGraph, picture: Picture, layer: str = ""
+    curves: Curves,
+    layers: Sequence[str],
+    net: Network,
+    picture: Picture,
+    weights: str = "",
+    channel: int = 0,
 ) -> Part:
     """What the panel draws of a run.
 
     Parameters
     ----------
-    run
-        None before there is one.
-    settings, net
-        Of the run; the network's weights do not matter.
+    curves
+        What was measured so far.
+    layers
+        Those whose gradients' sizes the picture tells.
+    net
+        The run's network; its weights do not matter.
     picture
         The run after the step that is shown.
-    layer
-        Whose kernels are drawn; "" is the first convolution.
+    weights, channel
+        Which weights are drawn, "layer/weight", and for which input channel; "" are the first kernels.
     """
     part = Part(dict(for_browser()))
-    curves = Curves() if run is None else run.curves
     # Another thread goes on adding to it.
-    together, points = thinned(list(curves.training))
-    arrays = picture["arrays"]
-    steps = max(picture["step"], 0 if run is None else run.steps)
+    training = list(curves.training)
+    together, points = thinned(training)
+    steps = max(picture["step"], training[-1].step if training else 0)
     part.header |= {
         "step": picture["step"],
         "steps": steps,
         "together": together,
         "training": _added(part, points),
         "heldOut": _added(part, _some(list(curves.held_out))),
-        "heldOutImages": HELD_OUT,
+        "heldOutSaid": f"{HELD_OUT} test digits that it never learns from",
         "measures": picture.get("measures"),
-        "gradients": _gradients(run, picture),
+        "gradients": _gradients(layers, picture),
         "silent": [[name, *counts] for name, counts in picture.get("silent", {}).items()],
         "batch": _batch(part, picture),
-        "kernels": _kernels(part, net, arrays, layer),
+        "weights": _weights(part, net, picture["arrays"], weights, channel),
     }
     return part
 
@@ -199,13 +172,13 @@ def _some(looks: list[HeldOut], most: int = 400) -> list[HeldOut]:
     return looks[:: -max(1, -(-len(looks) // most))][::-1]
 
 
-def _gradients(run: WatchedRun | None, picture: Picture) -> list[list[Any]]:
-    if run is None or "gradients" not in picture:
+def _gradients(layers: Sequence[str], picture: Picture) -> list[list[Any]]:
+    if "gradients" not in picture:
         return []
     # What is no number JSON does not know.
     return [
         [name, size if math.isfinite(size) else None, number(size)]
-        for name, size in zip(run.layers, picture["gradients"], strict=True)
+        for name, size in zip(layers, picture["gradients"], strict=True)
     ]
 
 
@@ -222,19 +195,34 @@ def _batch(part: Part, picture: Picture) -> dict[str, Any] | None:
     }
 
 
-def _kernels(
-    part: Part, net: LayerGraph, arrays: Mapping[str, np.ndarray], layer: str
+def shown_weights(net: Network) -> list[str]:
+    """The trained weights that the panel can draw, "layer/weight", the first kernels before all others."""
+    axes = {key: array.ndim for key, array in weights_of(net).items()}
+    names = [key for key in trained_weights(net) if 1 <= axes[key] <= 4]
+    first = next((key for key in names if axes[key] == 4), None)
+    # The sort is stable: the others keep the network's order.
+    return sorted(names, key=lambda key: key != first)
+
+
+def _weights(
+    part: Part, net: Network, arrays: Mapping[str, np.ndarray], name: str, channel: int
 ) -> dict[str, Any] | None:
-    """The kernels of one convolution for its first input channel."""
-    names = [each.name for each in net if each.is_convolution]
+    """One array of trained weights: kernels for one input channel, or what belongs to each channel."""
+    names = shown_weights(net)
     if not names:
         return None
-    name = layer if layer in names else names[0]
-    kernel = arrays[f"{name}/kernel"]
+    name = name if name in names else names[0]
+    array = arrays[name]
+    inputs = array.shape[-2] if array.ndim > 1 else 0
+    channel = min(max(channel, 0), max(inputs - 1, 0))
+    window = array.shape[:-2]
     return {
-        "layers": names,
-        "layer": name,
-        "inputs": kernel.shape[2],
-        "shape": [*kernel.shape[:2], kernel.shape[3]],
-        "array": part.add(kernel[:, :, 0]),
+        "names": names,
+        "name": name,
+        "inputs": inputs,
+        "channel": channel,
+        # A place in the array is one in the window, the input channel where there is one, and the kernel.
+        "window": list(window),
+        "shape": [*(*window, 1, 1)[:2], array.shape[-1]],
+        "array": part.add(array[..., channel, :] if inputs else array),
     }

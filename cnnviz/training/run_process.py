@@ -2,7 +2,8 @@
 
 It is started by `watched_run.WatchedRun`, reads commands from standard input and writes messages to standard
 output, see `network.messages`. Whatever goes wrong is told in one sentence, and the steps that were made can
-still be looked at. When its owner is gone, however that came, it ends.
+still be looked at: a thread of its own answers about those that lie behind, on what the training leaves of
+the machine. When its owner is gone, however that came, it ends.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, get_native_id
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from cnnviz.network.messages import Message
+from cnnviz.ops.parallel import in_this_thread
 from cnnviz.resources import limit_address_space, limit_processor_time
 from cnnviz.training.checkpoints import weights_of
 from cnnviz.training.trainer import LossNotFinite
@@ -29,16 +31,15 @@ from cnnviz.training.watched_training import (
     MOST_STEPS,
     RunSettings,
     WatchedTraining,
-    gradient_sizes,
     measures_of,
-    silent_channels,
+    picture_of,
 )
 
 GRACE = 600.0
 """Seconds of processor time beyond its limit, for steps to be looked at again; no step takes longer."""
 
-SHOWN_OF_BATCH = 24
-"""Images of a batch that are sent to be looked at."""
+STANDS_BACK = 10
+"""By how much what is answered beside a training gives way to it, where the system can tell threads apart."""
 
 Answer = Callable[[TrainingStep, Mapping[str, Any]], Message]
 """What answers a question about a step: the step, and what was asked."""
@@ -60,7 +61,10 @@ class RunProcess:
     ) -> None:
         self.messages, self.answers = messages, dict(answers or {})
         self.commands: SimpleQueue[Message] = SimpleQueue()
-        self.playing, self.steps_to_make = False, 0
+        """What the run itself does, between two steps; a question without a step is about the newest."""
+        self.questions: SimpleQueue[Message] = SimpleQueue()
+        """About steps that lie behind."""
+        self.playing, self.steps_to_make, self.until = False, 0, MOST_STEPS
         self.over = False
         self.newest: TrainingStep | None = None
         Thread(target=self._listen, args=(commands,), daemon=True).start()
@@ -68,7 +72,7 @@ class RunProcess:
     def _listen(self, commands: BinaryIO) -> None:
         try:
             while message := Message.read(commands):
-                self.commands.put(message)
+                (self.commands if message.said.get("step") is None else self.questions).put(message)
         finally:
             # Nobody is there, or can be understood, any more; what is half done is of no use to anybody.
             os._exit(0)
@@ -85,9 +89,18 @@ class RunProcess:
             self._end(_in_words(error))
             return
         self._send("ready", layers=self.watched.layers)
+        Thread(target=self._look_back, daemon=True).start()
         self._train()
         while True:
             self._obey(self.commands.get())
+
+    def _look_back(self) -> None:
+        """Answer about steps that lie behind: whoever looks back does not hold up the run."""
+        with suppress(AttributeError, OSError):
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), STANDS_BACK)
+        with in_this_thread():
+            while True:
+                self._reply(self.questions.get())
 
     def _train(self) -> None:
         try:
@@ -98,6 +111,8 @@ class RunProcess:
             self._end(_in_words(error))
 
     def _after_step(self, step: TrainingStep) -> None:
+        if self.playing and step.number >= self.until:
+            self._play(False)
         said: dict[str, Any] = {"measures": measures_of(step)}
         # A learner who goes step by step sees each one's effect.
         held_out = self.watched.look_at_held_out(at_once=not self.playing)
@@ -130,15 +145,23 @@ class RunProcess:
     def _obey(self, command: Message) -> None:
         kind, said = command.kind, command.said
         if kind in ("play", "pause"):
-            self.playing, self.steps_to_make = kind == "play" and not self.over, 0
-            self._send("state", playing=self.playing)
+            self.until = said.get("until") or MOST_STEPS
+            self._play(kind == "play" and not self.over and self.watched.steps < self.until)
         elif kind == "step":
             self.steps_to_make += 1
         else:
-            try:
-                self._answer(kind, said)
-            except (ValueError, LookupError, TypeError, OSError, MemoryError, ArithmeticError) as error:
-                self._send("refused", asked=kind, number=said.get("number"), words=_in_words(error))
+            self._reply(command)
+
+    def _play(self, playing: bool) -> None:
+        self.playing, self.steps_to_make = playing, 0
+        self._send("state", playing=playing)
+
+    def _reply(self, question: Message) -> None:
+        kind, said = question.kind, question.said
+        try:
+            self._answer(kind, said)
+        except (ValueError, LookupError, TypeError, OSError, MemoryError, ArithmeticError) as error:
+            self._send("refused", asked=kind, number=said.get("number"), words=_in_words(error))
 
     def _answer(self, kind: str, said: Mapping[str, Any]) -> None:
         number = said.get("step")
@@ -154,35 +177,16 @@ class RunProcess:
         answer.write(self.messages)
 
     def _step(self, number: int) -> TrainingStep:
-        if self.newest is not None and self.newest.number == number:
-            return self.newest
+        newest = self.newest
+        if newest is not None and newest.number == number:
+            return newest
         return self.watched.step_at(number)
 
     def _picture(self, number: int) -> Message:
         """The weights after a step, and what it was made on; before the first step there is only the one."""
         if not number:
             return Message("picture", {"step": 0}, weights_of(self.watched.state_at(0).network))
-        step = self._step(number)
-        (output,), (labels,) = step.losses, step.labels.values()
-        probabilities = step.run[output][:SHOWN_OF_BATCH]
-        (images,) = (step.run[name] for name in step.run.network.inputs)
-        return Message(
-            "picture",
-            {
-                "step": number,
-                "images": len(images),
-                "measures": measures_of(step),
-                "learning_rate": step.learning_rate,
-                "gradients": gradient_sizes(step, self.watched.layers),
-                "silent": silent_channels(step.run),
-            },
-            {
-                **weights_of(step.network),
-                "batch images": _pixels(images[:SHOWN_OF_BATCH]),
-                "batch labels": labels[:SHOWN_OF_BATCH].astype(np.int32),
-                "batch answers": probabilities.argmax(axis=-1).astype(np.int32),
-            },
-        )
+        return Message("picture", *picture_of(self._step(number), self.watched.layers))
 
     def _file(self, number: int) -> Message:
         """The network after a step, as the bytes of a .keras file."""
@@ -195,11 +199,6 @@ class RunProcess:
 
     def _send(self, kind: str, **said: Any) -> None:
         Message(kind, said).write(self.messages)
-
-
-def _pixels(images: np.ndarray) -> np.ndarray:
-    """Images (N, H, W, 1) from 0 to 1 as bytes (N, H, W)."""
-    return np.rint(np.clip(images[..., 0], 0, 1) * 255).astype(np.uint8)
 
 
 def _in_words(error: BaseException) -> str:

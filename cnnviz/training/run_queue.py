@@ -1,11 +1,13 @@
 """RunQueue: one run at a time on a machine, and who is next.
 
 On two cores a second run would make both slow. Whoever comes later waits, sees the place, and can watch the
-run that is on. A run makes room when its owner is gone, or leaves it alone for long.
+run that is on. A run makes room when its owner is gone or leaves it alone for long, and when others wait and
+it has had its turn.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +18,10 @@ from cnnviz.training.watched_run import WatchedRun
 from cnnviz.training.watched_training import RunSettings
 
 LEFT_ALONE, WANTED = 600.0, 60.0
-"""Seconds that a run may stand still, with nobody waiting and with somebody."""
+"""Seconds that a run may stand still, with nobody waiting and with somebody; one that plays, and that nobody
+looks at for the longer time, stands still from then on."""
+TURN = 900.0
+"""Seconds that a run may go on in all while somebody waits."""
 GONE = 15.0
 """Seconds that an owner may be away: a connection that breaks is soon there again."""
 EACH = 1.0
@@ -31,7 +36,9 @@ class _Entry:
     run: WatchedRun | None = None
     then: Callable[[WatchedRun], object] | None = None
     moved: float = 0.0
-    """When it was last told to do something, or played."""
+    """When its owner last looked at it, or told it to do something."""
+    alone: float = 0.0
+    """When nobody waited last: from then on it has its turn."""
     seen: float = 0.0
     """When its owner was last there."""
 
@@ -65,6 +72,8 @@ class RunQueue:
     ) -> None:
         self._alive, self._start, self._clock = alive, start, clock
         self._entries: list[_Entry] = []
+        self._removed: dict[str, str] = {}
+        """Why the runs of owners who are still there were ended, in words."""
         self._lock = RLock()
         self._closed = Event()
         self._sweeper: Thread | None = None
@@ -89,6 +98,7 @@ class RunQueue:
             if the run cannot be started, or too many wait.
         """
         with self._lock:
+            self._removed.pop(owner, None)
             entry = self._of(owner)
             if entry is None:
                 if len(self._entries) > MOST_WAITING:
@@ -119,6 +129,18 @@ class RunQueue:
             places = [entry.owner for entry in self._entries]
             return places.index(owner) if owner in places else None
 
+    def why_ended(self, owner: str) -> str:
+        """Why the queue ended an owner's run, in words; "" if it did not."""
+        return self._removed.get(owner, "")
+
+    def turn(self, owner: str) -> tuple[int, float]:
+        """How many wait for an owner's run, and the seconds that it has at most if they go on waiting."""
+        with self._lock:
+            waiting = len(self._entries) - 1
+            if self.place(owner) != 0 or not waiting:
+                return 0, math.inf
+            return waiting, max(0.0, self._entries[0].alone + TURN - self._clock())
+
     @property
     def on(self) -> WatchedRun | None:
         """The run that is on, whoever's it is: anybody may watch it."""
@@ -143,12 +165,9 @@ class RunQueue:
                     entry.seen = now
                 elif now - entry.seen > GONE:
                     self._remove(entry)
-            if self._entries and (run := self._entries[0].run) is not None:
-                first = self._entries[0]
-                if run.playing:
-                    first.moved = now
-                if now - first.moved > (WANTED if len(self._entries) > 1 else LEFT_ALONE):
-                    self._remove(first)
+            self._removed = {owner: why for owner, why in self._removed.items() if self._alive(owner)}
+            if self._entries and self._entries[0].run is not None:
+                self._make_room(self._entries[0], self._entries[0].run, now)
             self._advance()
 
     def close(self) -> None:
@@ -157,6 +176,24 @@ class RunQueue:
             self._closed.set()
             for entry in list(self._entries):
                 self._remove(entry)
+
+    def _make_room(self, first: _Entry, run: WatchedRun, now: float) -> None:
+        """End a run that had its turn, or stands still in the others' way."""
+        waited = len(self._entries) > 1
+        if not waited:
+            first.alone = now
+        left = now - first.moved
+        if run.playing and left > LEFT_ALONE:
+            run.pause()
+            first.moved = now
+        elif waited and now - first.alone > TURN:
+            self._end(first, f"it had its turn of {TURN / 60:.0f} minutes, and others waited")
+        elif not run.playing and left > (WANTED if waited else LEFT_ALONE):
+            self._end(first, "it stood still, and others waited" if waited else "it stood still for long")
+
+    def _end(self, entry: _Entry, why: str) -> None:
+        self._remove(entry)
+        self._removed[entry.owner] = why
 
     def _of(self, owner: str) -> _Entry | None:
         return next((entry for entry in self._entries if entry.owner == owner), None)
@@ -170,7 +207,7 @@ class RunQueue:
         """Start the run of who is first."""
         if self._entries and self._entries[0].run is None:
             first = self._entries[0]
-            first.moved = self._clock()
+            first.moved = first.alone = self._clock()
             try:
                 first.run = self._start(first.settings)
             except BaseException:

@@ -119,11 +119,11 @@ class WatchedRun:
         """How many steps were made, as far as is known here."""
         return self.curves.training[-1].step if self.curves.training else 0
 
-    def play(self) -> None:
-        """Make step after step."""
+    def play(self, until: int | None = None) -> None:
+        """Make step after step; only until so many are made in all, where that is said."""
         with self._changed:
             self.playing = not self.over
-        self._send("play")
+        self._send("play", until=until)
 
     def pause(self) -> None:
         """Stop after the step that is on."""
@@ -239,6 +239,8 @@ class WatchedRun:
             self.ready, self.layers = True, tuple(said["layers"])
         elif message.kind == "state":
             self.playing = bool(said["playing"])
+            # What was shown last may be a step before the one that it stopped after.
+            self._stale = self._stale or not self.playing
         elif message.kind == "ended":
             self.over, self.playing, self._stale = str(said["words"]), False, True
         elif said["number"] == self._glance:

@@ -35,6 +35,9 @@ FEWEST_IMAGES, MOST_IMAGES = 16, 60_000
 LARGEST_BATCH = 512
 MOST_STEPS = 20_000
 
+SHOWN_OF_BATCH = 24
+"""Images of a batch that are shown."""
+
 HELD_OUT = 500
 """Test images that are looked at while the network learns, and never learned from."""
 LOOKED_AT = 0.1
@@ -214,8 +217,9 @@ class Snapshots:
             self.states = {step: kept for step, kept in self.states.items() if step % self.every == 0}
 
     def before(self, step: int) -> TrainerState:
-        """The last one that is kept from before a step."""
-        return self.states[max(number for number in self.states if number < step)]
+        """The last one that is kept from before a step; another thread may go on adding to them."""
+        states = self.states
+        return states[max(number for number in list(states) if number < step)]
 
 
 def _bytes_of(state: TrainerState) -> int:
@@ -332,8 +336,9 @@ class WatchedTraining:
             for a step that was not made.
         """
         self._check(step, 0)
-        if step == self.steps:
-            return self.trainer.state
+        newest = self.trainer.state
+        if step == newest.steps:
+            return newest
         kept = self.snapshots.states.get(step)
         return kept or self._computed_again(step)[1]
 
@@ -350,8 +355,9 @@ class WatchedTraining:
 
     def _computed_again(self, step: int) -> tuple[TrainingStep, TrainerState]:
         """A step and the state after it; the last one is kept until the run goes on."""
-        if self._again is not None and self._again[0].number == step:
-            return self._again
+        known = self._again
+        if known is not None and known[0].number == step:
+            return known
         trainer = self._trainer(self.snapshots.states[0].network)
         trainer.state = self.snapshots.before(step)
         found: list[TrainingStep] = []
@@ -362,8 +368,8 @@ class WatchedTraining:
                 raise _Found
 
         self._go_on(trainer, made)
-        self._again = found[0], trainer.state
-        return self._again
+        known = self._again = found[0], trainer.state
+        return known
 
     def _check(self, step: int, first: int) -> None:
         if not first <= step <= self.steps:
@@ -395,7 +401,40 @@ class WatchedTraining:
 
 
 def measures_of(step: TrainingStep) -> Measures:
-    return Measures(step.number, float(step.loss), float(step.metrics["accuracy"]))
+    """Its accuracy is no number where none was measured."""
+    return Measures(step.number, float(step.loss), float(step.metrics.get("accuracy", math.nan)))
+
+
+def picture_of(step: TrainingStep, layers: Sequence[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What is shown of a step: numbers and words, and arrays, the weights after it among them.
+
+    Parameters
+    ----------
+    step
+        Of a network that may be any; some of its batch is shown where that is digits of ten classes.
+    layers
+        Those whose gradients' sizes are told.
+    """
+    said = {
+        "step": step.number,
+        "measures": measures_of(step),
+        "learning_rate": step.learning_rate,
+        "gradients": gradient_sizes(step, layers),
+        "silent": silent_channels(step.run),
+    }
+    arrays = dict(weights_of(step.network))
+    images = [step.run[name] for name in step.run.network.inputs]
+    outputs, labels = list(step.losses), list(step.labels.values())
+    if len(images) == len(outputs) == 1 and images[0].shape[1:] == (28, 28, 1) and labels[0].ndim == 1:
+        answers = step.run[outputs[0]][:SHOWN_OF_BATCH].argmax(axis=-1)
+        pixels = np.clip(images[0][:SHOWN_OF_BATCH, ..., 0], 0, 1)
+        said["images"] = len(images[0])
+        arrays |= {
+            "batch images": np.rint(pixels * 255).astype(np.uint8),
+            "batch labels": labels[0][:SHOWN_OF_BATCH].astype(np.int32),
+            "batch answers": answers.astype(np.int32),
+        }
+    return said, arrays
 
 
 def gradient_sizes(step: TrainingStep, layers: Sequence[str]) -> list[float]:

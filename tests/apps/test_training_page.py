@@ -42,9 +42,7 @@ def test_settings_are_in_the_address(visit):
     at = visit("training", network="small", images=500, rate="0.003", optimizer="sgd", seed=7, shuffled=1)
     assert not at.exception
     assert not at.warning
-    assert "Now: small, 500 images in batches of 128, SGD at 0.003, seed 7, labels shuffled." in " ".join(
-        said(at)
-    )
+    assert "small, 500 images in batches of 128, SGD at 0.003, seed 7, labels shuffled." in " ".join(said(at))
     header = panel(at)
     assert header["said"] == "Before the first step: the weights are drawn at random, by seed 7."
     assert header["offers"] == {
@@ -54,14 +52,21 @@ def test_settings_are_in_the_address(visit):
     }
 
 
-def test_a_trial_brings_its_settings_and_leaves_none_behind(visit):
+def test_a_step_of_the_walk_has_an_address_and_brings_its_settings(visit):
     at = visit("training", trial="by_heart")
     assert "100 images in batches of 20" in " ".join(said(at))
+    card = panel(at)["walk"]
+    assert (card["title"], card["place"]) == ("A hundred images by heart", "2 of 6")
+    assert (card["back"], card["next"], card["shown"]) == ("rate", "no_norm", False)
+    assert (card["runs"], card["until"]) == (["with 100 images"], 200)
     widget(at.number_input, "seed").set_value(3).run()
     assert at.query_params["seed"] == "3"
-    widget(at.selectbox, "trial").set_value("rate").run()
-    assert "2,000 images in batches of 64, Adam at 0.1, seed 0." in " ".join(said(at))
-    assert "seed" not in at.query_params
+
+
+def test_without_a_step_the_walk_is_offered(visit):
+    header = panel(visit("training"))
+    assert header["walk"] is None
+    assert header["first"] == {"name": "rate", "title": "Things to find out"}
 
 
 def test_nonsense_in_the_address_is_replaced(visit):
@@ -146,6 +151,53 @@ def test_buttons_do_what_they_say(room, tmp_path):
     assert run.gone or run.wait_for(lambda: run.gone)
     assert queue.on is not run
     assert look.step is None
+
+
+def test_a_run_of_the_walk_is_started_and_told_of(room, monkeypatch):
+    """A start makes as many steps as are compared, and the card has their numbers."""
+    chosen = {}
+    monkeypatch.setattr(room.training_card.state, "put", chosen.__setitem__)
+    look = room.Looking(SMALL, trial="dead")
+    room._do(look, {"do": "walk", "to": "seeds"})
+    assert (chosen["trial"], chosen["rate"], chosen["seed"]) == ("seeds", 0.003, 1)
+    for nonsense in ("nowhere", None, 3):
+        chosen.clear()
+        room._do(look, {"do": "walk", "to": nonsense})
+        assert not chosen
+    room._do(look, {"do": "walk", "to": ""})
+    assert chosen == {"trial": ""}
+    for nonsense in (2, -1, True, "0", None):
+        room._do(look, {"do": "start", "run": nonsense})
+        assert room.runs().on is None
+    room._do(look, {"do": "start", "run": 0})
+    run = room.runs().on
+    assert (run.settings.learning_rate, chosen["rate"], chosen["network"]) == (0.5, 0.5, "small")
+    assert run.wait_for(lambda: run.steps == 100 and not run.playing)
+    look = room.Looking(run.settings, trial="dead")
+    while panel_of(room, look)["step"] < 100:
+        assert run.wait_for(lambda: run._glance is None)
+    card = panel_of(room, look)["walk"]
+    assert "8 of 8 channels of conv2d_1 are silent after 100 steps" in " ".join(card["say"])
+    # Whoever looks back then has seen the last step all the same.
+    room._do(look, {"do": "show", "step": 3})
+    assert panel_of(room, look)["step"] == 3
+    assert panel_of(room, look)["walk"] == card
+    st.session_state.clear()
+
+
+def test_the_field_of_the_digit_is_shown_and_follows_what_is_chosen(room):
+    look, digit = room.Looking(SMALL), np.eye(28, dtype=np.uint8) * 255
+    look.picture, look.digit = room.initial_picture(room.network_before(SMALL)), digit
+    look.run = room._after(look).run(digit)
+    field = panel_of(room, look)["field"]
+    assert (field["layer"], field["step"], field["layers"]) == ("conv2d_1", 0, ["conv2d", "conv2d_1"])
+    room._do(look, {"do": "field", "layer": "conv2d"})
+    assert panel_of(room, look)["field"]["layer"] == "conv2d"
+    room._do(look, {"do": "weights", "name": "conv2d_1/kernel"})
+    room._do(look, {"do": "channel", "channel": 3})
+    weights = panel_of(room, look)["weights"]
+    assert (weights["name"], weights["channel"]) == ("conv2d_1/kernel", 3)
+    st.session_state.clear()
 
 
 def test_what_was_trained_is_opened_for_all_pages(room, monkeypatch):

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from serving import Serving
-from visitors import FieldReader, Presser, Session, Uploader, Vanisher, photographs
+from visitors import FieldReader, Presser, Session, Trainee, Uploader, Vanisher, photographs
 
 SCENES: Mapping[str, tuple[type[Session], type[Session] | None, float]] = {
     "class": (Session, None, 0),
@@ -23,6 +23,7 @@ SCENES: Mapping[str, tuple[type[Session], type[Session] | None, float]] = {
     "uploads": (Session, Uploader, 0.3),
     "buttons": (Session, Presser, 0.1),
     "vanishing": (Session, Vanisher, 0.5),
+    "training": (Session, Trainee, 0.05),
 }
 """What the class does, who is there besides, and how many of those for each of the class."""
 

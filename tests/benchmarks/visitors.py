@@ -26,6 +26,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from websockets.asyncio.client import connect
 
+MOST_IMAGES = 60_000
 KEPT = ("digit", "own", "model")
 """What links between pages carry along."""
 PATIENCE = 120
@@ -127,10 +128,11 @@ class Session:
         if not any(words in text for text in self.texts):
             self.errors.append(f"{self.page or 'overview'}?{self.query} does not show {words!r}")
 
-    async def send(self, states: WidgetStates | None = None) -> None:
-        """Ask for a run of the page."""
+    async def send(self, states: WidgetStates | None = None, part: str = "") -> None:
+        """Ask for a run of the page, or of a part of it."""
         message = BackMsg()
         message.rerun_script.query_string = self.query
+        message.rerun_script.fragment_id = part
         message.rerun_script.page_script_hash = self.pages.get(self.page, "")
         message.rerun_script.cached_message_hashes.extend(self.kept)
         message.rerun_script.context_info.color_scheme = "light"
@@ -172,6 +174,8 @@ class Session:
         elif kind == "file_urls_response":
             self.uploads += message.file_urls_response.file_urls
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+            if message.delta.fragment_id:
+                self.widgets["its part"] = message.delta.fragment_id
             self.note(message.delta.new_element)
         elif kind == "script_finished":
             status = ForwardMsg.ScriptFinishedStatus.Name(message.script_finished)
@@ -303,6 +307,48 @@ class Vanisher(Session):
         self.query = ""
         self.page = ""
         await self.open()
+
+
+class Trainee(Session):
+    """One who has a network trained, and asks for a picture of it as often as a browser does.
+
+    The first of them has the machine's one run, the others wait for it.
+    """
+
+    called = "training"
+    PICTURES = 5
+
+    async def live(self, begin: float, seconds: float, every: float, late: float) -> None:
+        await super().live(begin, seconds, 1 / self.PICTURES, late)
+
+    async def act(self) -> None:
+        states = WidgetStates()
+        state = states.widgets.add()
+        if self.page != "training":
+            await self.visit("training", network="mnist_maxpool", images=MOST_IMAGES, rate=0.001)
+            self.panel, self.part, self.count = self.widgets["training"], self.widgets["its part"], 0
+            state.id = f"$$STREAMLIT_INTERNAL_KEY_{self.panel}__events"
+            state.json_trigger_value = json.dumps([{"event": "command", "value": {"do": "play"}}])
+        else:
+            self.count += 1
+            state.id, state.json_value = self.panel, json.dumps({"tick": self.count})
+        await self.rerun("training: a picture", states)
+
+    async def send(self, states: WidgetStates | None = None, part: str = "") -> None:
+        await super().send(states, self.part if states is not None and self.page == "training" else part)
+
+    def take(self, data: bytes) -> bool:
+        message = ForwardMsg.FromString(data)
+        kind = message.WhichOneof("type")
+        part = ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
+        return super().take(data) or (kind == "script_finished" and message.script_finished == part)
+
+    def note(self, element: Any) -> None:
+        super().note(element)
+        if element.WhichOneof("type") == "bidi_component":
+            component = element.bidi_component
+            if component.component_name == "cnnviz.training":
+                self.widgets["training"] = component.id
 
 
 @cache

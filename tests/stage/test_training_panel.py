@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from cnnviz import explain
 from cnnviz.receipts.html import to_html
-from cnnviz.stage.training_panel import TRIALS, initial_picture, panel_part, settings_in_words, status
+from cnnviz.stage.training_panel import initial_picture, panel_part, shown_weights, status
 from cnnviz.stage.training_program import PROGRAM
 from cnnviz.training.watched_run import Curves, WatchedRun
 from cnnviz.training.watched_training import (
@@ -21,7 +20,6 @@ from cnnviz.training.watched_training import (
     RunSettings,
     WatchedTraining,
     network_of,
-    silent_channels,
 )
 
 SMALL = RunSettings("small", images=96, batch_size=32, learning_rate=0.01)
@@ -76,6 +74,20 @@ def after(steps):
             "Another reader's run, small, 96 images in batches of 32, Adam at 0.01, seed 0. "
             "It trains: step 3, batch 3 of 3 in epoch 1.",
         ),
+        (
+            of(curves=after(3), playing=True),
+            3,
+            {"turn": (2, 61.0)},
+            "It trains: step 3, batch 3 of 3 in epoch 1. 2 others wait: it makes room in 2 minutes at the "
+            "latest.",
+        ),
+        (
+            of(curves=after(3)),
+            3,
+            {"turn": (1, 0.0)},
+            "Paused: step 3, batch 3 of 3 in epoch 1. 1 other waits: it makes room in 1 minute at the "
+            "latest.",
+        ),
     ],
 )
 def test_what_is_said_is_so(run, step, more, words):
@@ -85,21 +97,22 @@ def test_what_is_said_is_so(run, step, more, words):
 def test_held_out_images_of_a_long_run_are_shown_from_its_beginning():
     curves = Curves([Measures(901, 1.0, 0.5)], [HeldOut(step, 1.0, 0.5) for step in range(1, 902)])
     net = network_of(SMALL)
-    part = panel_part(of(curves=curves), SMALL, net, initial_picture(net))
+    part = panel_part(curves, ("conv2d",), net, initial_picture(net))
     steps = read(part, part.header["heldOut"]).reshape(-1, 3)[:, 0]
     assert (steps[0], steps[-1], len(steps)) == (1, 901, 301)
 
 
 def test_before_the_first_step_there_are_kernels_and_nothing_else():
     net = network_of(SMALL)
-    part = panel_part(None, SMALL, net, initial_picture(net))
+    part = panel_part(Curves(), (), net, initial_picture(net))
     header = part.header
     assert (header["step"], header["steps"], header["batch"], header["gradients"]) == (0, 0, None, [])
     assert len(read(part, header["training"])) == 0
-    kernels = header["kernels"]
-    assert (kernels["layers"], kernels["layer"], kernels["inputs"]) == (["conv2d", "conv2d_1"], "conv2d", 1)
+    weights = header["weights"]
+    assert weights["names"] == shown_weights(net)
+    assert (weights["name"], weights["inputs"], weights["channel"]) == ("conv2d/kernel", 1, 0)
     assert np.array_equal(
-        read(part, kernels["array"]).reshape(kernels["shape"]), net["conv2d"].weights["kernel"][:, :, 0]
+        read(part, weights["array"]).reshape(weights["shape"]), net["conv2d"].weights["kernel"][:, :, 0]
     )
     json.dumps(header, allow_nan=False)
 
@@ -121,15 +134,15 @@ def here():
 
 
 def test_a_picture_is_drawn_with_the_runs_own_numbers(run, here):
-    part = panel_part(run, SMALL, network_of(SMALL), run.picture(2), "conv2d_1")
+    part = panel_part(run.curves, run.layers, network_of(SMALL), run.picture(2), "conv2d_1/kernel", 3)
     header, step = part.header, here.step_at(2)
     assert (header["step"], header["steps"], header["together"]) == (2, 3, 1)
     rows = read(part, header["training"]).reshape(-1, 3)
     assert rows[1].tolist() == [2, np.float32(step.loss), np.float32(step.metrics["accuracy"])]
     assert read(part, header["heldOut"]).reshape(-1, 3)[:, 0].tolist() == [1, 2, 3]
     kernel = step.network["conv2d_1"].weights["kernel"]
-    assert header["kernels"]["inputs"] == 4
-    assert np.array_equal(read(part, header["kernels"]["array"]), kernel[:, :, 0].ravel())
+    assert (header["weights"]["inputs"], header["weights"]["channel"]) == (4, 3)
+    assert np.array_equal(read(part, header["weights"]["array"]), kernel[:, :, 3].ravel())
     batch = header["batch"]
     assert batch["labels"] == step.labels["dense"][:24].tolist()
     images = read(part, batch["images"]).reshape(-1, 28, 28)
@@ -140,9 +153,36 @@ def test_a_picture_is_drawn_with_the_runs_own_numbers(run, here):
 
 def test_a_gradient_that_is_no_number_is_said_and_can_be_sent(run):
     picture = {**run.picture(2), "gradients": [float("nan"), 1.0, float("inf")]}
-    header = panel_part(run, SMALL, network_of(SMALL), picture).header
+    header = panel_part(run.curves, run.layers, network_of(SMALL), picture).header
     assert [size for _, size, _ in header["gradients"]] == [None, 1.0, None]
     json.dumps(header, allow_nan=False)
+
+
+def test_every_trained_number_can_be_pointed_at(run, here):
+    """Kernels for any input channel, biases, those of a dense layer: each has its receipt."""
+    net, picture = network_of(SMALL), run.picture(2)
+    step = here.step_at(2)
+    names = shown_weights(net)
+    assert sorted(names) == sorted(step.gradients)
+    for name in names:
+        array = step.after[name]
+        channel = array.shape[-2] - 1 if array.ndim > 1 else 0
+        shown = panel_part(Curves(), run.layers, net, picture, name, channel).header["weights"]
+        # As components/training.js makes a place of them: in the window, the input channel, the kernel.
+        at = [*(size - 1 for size in shown["window"]), *([channel] if shown["inputs"] else []), 1]
+        assert len(at) == array.ndim
+        assert math.prod(shown["shape"]) == array[..., channel, :].size if shown["inputs"] else array.size
+        found = run.ask("receipt", step=2, weight=name, at=at)
+        assert found["title"].startswith(f"step 2, {name}[{', '.join(map(str, at))}]")
+
+
+def test_what_is_chosen_and_is_not_there_is_replaced(run):
+    net, picture = network_of(SMALL), run.picture(2)
+    shown = panel_part(Curves(), run.layers, net, picture, "nothing/kernel", 10**9).header["weights"]
+    assert (shown["name"], shown["channel"]) == ("conv2d/kernel", 0)
+    assert (
+        panel_part(Curves(), run.layers, net, picture, "dense/kernel", -3).header["weights"]["channel"] == 0
+    )
 
 
 def test_the_receipt_is_that_of_the_step(run, here):
@@ -150,46 +190,3 @@ def test_the_receipt_is_that_of_the_step(run, here):
     assert found["html"] == to_html(explain(here.step_at(2), "conv2d/kernel", (1, 2, 0, 3)))
     with pytest.raises(ChildProcessError, match="index 0 of at 9 is outside"):
         run.ask("receipt", step=2, weight="conv2d/kernel", at=[9, 2, 0, 3])
-
-
-def test_trials_are_told_apart_by_their_words():
-    words = [settings_in_words(trial.settings) for trial in TRIALS.values()]
-    assert len(set(words)) == len(words)
-    assert settings_in_words(TRIALS["shuffled"].settings).endswith("labels shuffled")
-    assert "without batch norm" in settings_in_words(TRIALS["no_norm"].settings)
-
-
-def after_steps(chosen, steps):
-    watched, rows = WatchedTraining(chosen), []
-    watched.run(lambda step: rows.append((step.loss, step.metrics["accuracy"])), until=steps)
-    return watched, np.array(rows)
-
-
-@pytest.mark.skipif(settings.get_current_profile_name() != "thorough", reason="thousands of steps")
-def test_each_trial_shows_what_it_is_called():
-    chance = np.log(10)
-    rate = TRIALS["rate"].settings
-    assert after_steps(rate, 100)[1][-20:, 0].mean() > 0.9 * chance
-    assert (
-        after_steps(replace(rate, learning_rate=rate.learning_rate / 10), 100)[1][-20:, 0].mean() < chance / 4
-    )
-    for name in ("by_heart", "shuffled"):
-        watched, rows = after_steps(TRIALS[name].settings, 200)
-        assert rows[-20:, 1].mean() > 0.98
-        held_out = watched.look_at_held_out(at_once=True).accuracy
-        assert (held_out < 0.2) if name == "shuffled" else (0.5 < held_out < 0.8)
-    watched, _ = after_steps(TRIALS["dead"].settings, 100)
-    silent = silent_channels(watched.step_at(100).run)
-    assert silent["conv2d_1"] == (8, 8)
-    assert not np.any(watched.step_at(100).gradients["conv2d_1/kernel"])
-    bare = TRIALS["no_norm"].settings
-    assert (
-        after_steps(bare, 50)[1][-20:, 0].mean()
-        > 1.5 * after_steps(replace(bare, batch_norm=True), 50)[1][-20:, 0].mean()
-    )
-    seed = TRIALS["seeds"].settings
-    pair = [after_steps(replace(seed, seed=number), 200)[0] for number in (0, 1)]
-    first, second = (each.trainer.network["conv2d"].weights["kernel"].ravel() for each in pair)
-    assert abs(np.corrcoef(first, second)[0, 1]) < 0.5
-    accuracies = [each.look_at_held_out(at_once=True).accuracy for each in pair]
-    assert abs(accuracies[0] - accuracies[1]) < 0.04

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 from cnnviz.network.keras_file import load_model
 from cnnviz.training.checkpoints import weights_of
-from cnnviz.training.run_queue import GONE, LEFT_ALONE, WANTED, RunQueue
+from cnnviz.training.run_queue import GONE, LEFT_ALONE, TURN, WANTED, RunQueue
 from cnnviz.training.watched_run import PROGRAM, WatchedRun, thinned
 from cnnviz.training.watched_training import Measures, RunSettings, WatchedTraining, network_of
 
@@ -75,6 +76,42 @@ def test_it_plays_pauses_and_is_glanced_at(run):
     assert run.picture()["step"] == last == run.steps
     assert run.glance(seconds=60)["step"] == last
     assert run.glance(last, seconds=60) is None
+
+
+def test_it_plays_as_far_as_it_was_told_and_no_further():
+    with WatchedRun(SMALL) as run:
+        run.play(until=4)
+        made(run, 4)
+        assert run.wait_for(lambda: not run.playing)
+        assert run.picture()["step"] == run.steps == 4
+        assert run.moves  # The last step is still to be shown.
+        # It stopped there, so the held-out images were looked at there.
+        assert run.curves.held_out[-1].step == 4
+        run.play(until=4)
+        assert run.wait_for(lambda: not run.playing)
+        assert run.picture()["step"] == 4
+        run.play()
+        made(run, 6)
+
+
+def test_whoever_looks_back_does_not_hold_up_the_run():
+    settings = RunSettings("mnist_maxpool", images=600, batch_size=16)
+    with WatchedRun(settings) as run:
+        run.play(until=40)
+        made(run, 40)
+        assert run.wait_for(lambda: not run.playing)
+        here = WatchedTraining(settings)
+        here.run(until=40)
+        run.play()
+        made(run, 45)
+        # All asked while it trains: the answers are those of the steps, and it goes on meanwhile.
+        for number in (7, 23, 7, 40):
+            before = run.steps
+            picture = run.picture(number)
+            weights = weights_of(here.state_at(number).network)
+            assert all(np.array_equal(picture["arrays"][key], weights[key]) for key in weights)
+            made(run, before + 1)
+        assert run.playing
 
 
 def test_its_file_is_what_a_trainer_there_saves(run, tmp_path):
@@ -201,6 +238,9 @@ sys.stdin.read()
 class Standing:
     """A run that is never started."""
 
+    def pause(self):
+        self.playing = False
+
     def __init__(self, settings):
         self.settings, self.playing, self.ended = settings, False, False
 
@@ -273,16 +313,65 @@ def test_a_run_that_stands_still_makes_room(queue):
     assert queue.place("a") == 0  # nobody waits
     queue.on.playing = True
     queue.enter("b", SMALL)
-    queue.now[0] += LEFT_ALONE + 1
+    queue.now[0] += LEFT_ALONE / 2
     queue.sweep()
     assert queue.place("a") == 0  # it plays
     queue.on.playing = False
     queue.now[0] += WANTED + 1
     queue.sweep()
     assert (queue.place("a"), queue.place("b")) == (None, 0)
+    assert queue.why_ended("a") == "it stood still, and others waited"
     queue.now[0] += LEFT_ALONE + 1
     queue.sweep()
     assert queue.on is None
+    queue.enter("a", SMALL)
+    assert queue.why_ended("a") == ""
+
+
+def test_a_run_that_nobody_looks_at_pauses_and_then_makes_room(queue):
+    queue.enter("a", SMALL)
+    run = queue.on
+    run.playing = True
+    for _ in range(3):
+        queue.now[0] += LEFT_ALONE
+        queue.run_of("a")  # Whoever looks at it asks for it.
+        queue.sweep()
+    assert run.playing
+    queue.now[0] += LEFT_ALONE + 1
+    queue.sweep()
+    assert not run.playing
+    assert queue.on is run
+    queue.now[0] += LEFT_ALONE + 1
+    queue.sweep()
+    assert run.ended
+    assert queue.why_ended("a") == "it stood still for long"
+
+
+def test_a_run_that_plays_on_has_a_turn_while_others_wait(queue):
+    queue.enter("a", SMALL)
+    run = queue.on
+    run.playing = True
+    queue.now[0] = 5 * TURN
+    queue.run_of("a")
+    queue.sweep()
+    assert queue.turn("a") == (0, math.inf)
+    queue.enter("b", SMALL)
+    assert queue.turn("a") == (1, TURN)
+    assert queue.turn("b") == (0, math.inf)
+    for share in (0.25, 0.5, 1.0):
+        queue.now[0] = (5 + share) * TURN
+        queue.run_of("a")
+        queue.sweep()
+        assert queue.on is run
+        assert queue.turn("a")[1] == pytest.approx((1 - share) * TURN)
+    queue.now[0] += 1
+    queue.sweep()
+    assert run.ended
+    assert queue.place("b") == 0
+    assert "others waited" in queue.why_ended("a")
+    queue.gone.add("a")
+    queue.sweep()
+    assert queue.why_ended("a") == ""  # Nothing is kept of who has left.
 
 
 def test_a_run_that_cannot_be_started_leaves_no_place():

@@ -108,6 +108,9 @@ class Epochs {
 
   write() {
     const { steps } = this.data;
+    // In a file there is no walk.
+    this.find(".steps").hidden = !steps.length;
+    if (!steps.length) return;
     const { title, say, epoch, here } = steps[this.step];
     this.find("h2").textContent = title;
     if (this.find(".say").textContent !== say) this.find(".say").textContent = say;

@@ -1,25 +1,26 @@
-// What stands beside the stage while a network trains: how it goes, its batch, its gradients, its kernels. It asks
-// for the next picture once it has drawn one, so that they come as fast as they can be shown and no faster.
+// What stands beside the stage while a network trains: how it goes, its batch, its gradients, its weights, and the
+// walk's card. It asks for the next picture once it has drawn one, so that they come as fast as they can be shown
+// and no faster.
 
-import { maximum, minimum, sameNumbers } from "../js/arrays.js";
+import { maximum, sameNumbers } from "../js/arrays.js";
 import { Colours } from "../js/colours.js";
 import { fromBase64 } from "../js/base64.js";
 import { canvasOf, closest, NARROW, offer, sized } from "../js/dom.js";
 import { saveFile } from "../js/files.js";
-import { decimal, number, signed } from "../js/numbers.js";
+import { number, signed } from "../js/numbers.js";
 import { Part } from "../js/scene.js";
-import { appTheme, watchTheme } from "../js/theme.js";
+import { themeAround, watchTheme } from "../js/theme.js";
+import { counted, drawCurve } from "../js/training_curves.js";
+import { drawDigit, drawField } from "../js/training_pictures.js";
+import { escapeHtml } from "../js/words.js";
 
 /** Milliseconds from one picture to the question for the next; and until it is asked again where none came. */
 const PAUSE = 60;
 const LOST = 4000;
-/** Room of a curve, and what its labels take, in its own pixels. */
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [300, 80, 34, 14];
 const TILE = 28;
 
 /** @import { Component } from "../js/dom.js" */
-
-/** @typedef {[step: number, loss: number, accuracy: number]} Point */
+/** @import { Point } from "../js/training_curves.js" */
 
 /**
  * @param {Component} component
@@ -57,11 +58,16 @@ class Panel {
       this.scrubbing = false;
       this.ask("show", { step: Number(this.slider.value) });
     });
-    this.part("select").addEventListener("change", (/** @type {any} */ event) => this.ask("layer", { layer: event.target.value }));
+    this.choose("weights", (value) => ({ name: value }));
+    this.choose("channel", (value) => ({ channel: Math.round(Number(value)) }));
+    this.choose("field", (value) => ({ layer: value }));
+    this.keyed = (/** @type {KeyboardEvent} */ event) => this.walk(event);
     this.part(".grid").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.moveIn(event));
     // On a small screen the stage comes first, and what is folded below the curves is opened where it is wanted.
     if (window.innerWidth < NARROW) for (const each of root.querySelectorAll("details")) each.open = false;
     this.saved = 0;
+    // The curves are as wide as there is room, and what is drawn in them has a size of its own.
+    this.sizes = new ResizeObserver(() => this.header && this.drawCurves());
     this.part("dialog").addEventListener("close", () => this.ask("close"));
   }
 
@@ -74,11 +80,24 @@ class Panel {
   }
 
   /**
+   * Ask when something else is chosen.
+   *
+   * @param {string} name
+   * @param {(value: string) => object} more
+   */
+  choose(name, more) {
+    const field = this.part(`[data-choose="${name}"]`);
+    field.addEventListener("change", () => this.ask(name, more(field.value)));
+  }
+
+  /**
    * @param {Uint8Array} data
    */
   take(data) {
     this.stopTheme?.();
     this.stopTheme = watchTheme(() => this.draw());
+    this.sizes.observe(this.part(".curve"));
+    document.addEventListener("keydown", this.keyed);
     // Streamlit brings the same bytes again when a question goes out.
     if (!this.data || !sameNumbers(this.data, data)) {
       this.data = data;
@@ -103,6 +122,8 @@ class Panel {
   stop() {
     clearTimeout(this.waiting);
     this.stopTheme?.();
+    this.sizes.disconnect();
+    document.removeEventListener("keydown", this.keyed);
   }
 
   /**
@@ -113,11 +134,26 @@ class Panel {
     if (weight) this.ask("receipt", { at: JSON.parse(weight.dataset.at ?? "[]") });
     const button = closest(event, "[data-do]");
     if (button) this.ask(button.dataset.do ?? "");
+    const start = closest(event, "[data-run]");
+    if (start) this.ask("start", { run: Number(start.dataset.run) });
+    const to = closest(event, "[data-to]");
+    if (to) this.ask("walk", { to: to.dataset.to });
+  }
+
+  /** The arrow keys go from step to step of the walk, from its card and from nowhere, as on the stage. */
+  walk(/** @type {KeyboardEvent} */ event) {
+    const { walk } = this.header;
+    const way = { ArrowLeft: "back", ArrowRight: "next" }[event.key];
+    if (!walk || !way || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const at = event.composedPath()[0];
+    if (at !== document.body && at !== document.documentElement && !this.part(".walk").contains(at)) return;
+    event.preventDefault();
+    if (walk[way]) this.ask("walk", { to: walk[way] });
   }
 
   /** Arrow keys go from weight to weight, and over a kernel's edge to the next one. */
   moveIn(/** @type {KeyboardEvent} */ event) {
-    const { shape } = this.header.kernels;
+    const { shape } = this.header.weights;
     const ways = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -shape[1], ArrowDown: shape[1] };
     const way = ways[event.key];
     if (!way) return;
@@ -132,14 +168,16 @@ class Panel {
 
   draw() {
     const { header } = this;
-    this.colours.theme = appTheme();
+    this.colours.theme = themeAround(this.root);
     this.part(".said").textContent = header.said;
     for (const button of this.root.querySelectorAll("[data-do]")) {
       const name = /** @type {HTMLElement} */ (button).dataset.do ?? "";
       const offered = header.offers[name];
       /** @type {HTMLButtonElement} */ (button).disabled = !offered;
-      if (name === "watch") /** @type {HTMLElement} */ (button).hidden = !offered;
+      // Where nobody could ever do it there is no button: in a notebook the run is Python's.
+      /** @type {HTMLElement} */ (button).hidden = offered === undefined || (name === "watch" && !offered);
     }
+    this.part(".files").hidden = !("use" in header.offers);
     this.part('[data-do="play"]').textContent = header.playing ? "Pause" : "Play";
     this.part('[data-do="watch"]').textContent = header.watching ? "Stop watching" : "Watch the run that is on";
     this.part('[data-do="leave"]').textContent = header.waits ? "Give up the place" : "End the run";
@@ -152,7 +190,10 @@ class Panel {
     this.drawCurves();
     this.drawGradients();
     this.drawBatch();
-    this.drawKernels();
+    this.drawWeights();
+    this.drawDigit();
+    this.drawField();
+    this.drawWalk();
     this.drawReceipt();
     this.save();
   }
@@ -165,6 +206,15 @@ class Panel {
     saveFile(new Blob([fromBase64(file.content)]), file.name);
   }
 
+  drawCurves() {
+    const { steps, step, measures, together, heldOutSaid } = this.header;
+    const [training, held] = [this.points("training"), this.points("heldOut")];
+    for (const figure of this.root.querySelectorAll(".curve")) drawCurve(figure, { steps, step, training, held, measures });
+    const each = together > 1 ? `; each point is the mean of ${together} steps` : "";
+    const coloured = heldOutSaid ? ` <span style="color:var(--st-primary-color)">Coloured</span>: ${escapeHtml(heldOutSaid)}.` : "";
+    this.part(".key").innerHTML = `Grey: the batch of each step${each}.${coloured}`;
+  }
+
   points(/** @type {string} */ name) {
     const flat = this.came.read(this.header[name]);
     /** @type {Point[]} */
@@ -173,61 +223,25 @@ class Panel {
     return points;
   }
 
-  drawCurves() {
-    const { steps, step, measures, together, heldOutImages } = this.header;
-    const [training, held] = [this.points("training"), this.points("heldOut")];
-    const last = held.findLast(([at]) => at <= step);
-    for (const [name, k] of /** @type {const} */ ([["loss", 1], ["accuracy", 2]])) {
-      const written = (/** @type {number} */ value) => (k === 1 ? number(value, 3) : `${decimal(100 * value, 1)} %`);
-      const figure = this.part(`[data-of="${name}"]`);
-      const words = [`<b>${name === "loss" ? "Loss" : "Accuracy"}</b>`];
-      if (measures) words.push(`<span>this batch ${written(measures[k])}</span>`);
-      if (last) words.push(`<span>held out ${written(last[k])}</span>`);
-      figure.querySelector("figcaption").innerHTML = words.join("");
-      const values = [...training, ...held].map((point) => point[k]).filter(Number.isFinite);
-      const [low, high] = k === 2 ? [0, 1] : lossRange(values);
-      const x = (/** @type {number} */ at) => LEFT + ((WIDTH - LEFT) * at) / Math.max(steps, 1);
-      const y = (/** @type {number} */ value) => {
-        const share = k === 2 ? value : Math.log(value / low) / Math.log(high / low);
-        return (HEIGHT - BOTTOM) * (1 - Math.min(Math.max(share, 0), 1));
-      };
-      // What is no number has no place.
-      const line = (/** @type {Point[]} */ points, /** @type {string} */ kind) =>
-        `<polyline class="${kind}" points="${points.filter((point) => !Number.isNaN(point[k])).map((point) => `${x(point[0]).toFixed(1)},${y(point[k]).toFixed(1)}`).join(" ")}"/>`;
-      const svg = figure.querySelector("svg");
-      svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-      svg.setAttribute("preserveAspectRatio", "none");
-      svg.setAttribute("aria-label", `${figure.querySelector("figcaption").textContent}; over ${counted(steps, "step")}`);
-      const ends = k === 2 ? ["0 %", "100 %"] : [written(low), written(high)];
-      const floor = HEIGHT - BOTTOM;
-      svg.innerHTML = [
-        `<path class="axis" fill="none" d="M${LEFT} 0V${floor}H${WIDTH}"/>`,
-        `<text x="0" y="9">${ends[1]}</text><text x="0" y="${floor}">${ends[0]}</text>`,
-        `<text x="${LEFT}" y="${HEIGHT - 1}">0</text>`,
-        `<text x="${WIDTH}" y="${HEIGHT - 1}" text-anchor="end">${counted(steps, "step")}</text>`,
-        line(training, "points"),
-        line(held, "held"),
-        steps ? `<line class="cursor" x1="${x(step)}" x2="${x(step)}" y1="0" y2="${floor}"/>` : "",
-      ].join("");
-    }
-    const each = together > 1 ? `; each point is the mean of ${together} steps` : "";
-    this.part(".key").innerHTML =
-      `Grey: the batch of each step${each}. <span style="color:var(--st-primary-color)">Coloured</span>: ${heldOutImages} test digits that it never learns from.`;
+  /** Why something is not known of the step that is shown. */
+  get none() {
+    return this.header.step ? "Of this step only the weights were kept." : "Known after the first step.";
   }
 
   drawGradients() {
     const { gradients, silent } = this.header;
+    const { none } = this;
     const finite = gradients.map((/** @type {any} */ [, size]) => size ?? 0);
     const most = maximum(finite) || 1;
     this.part(".gradients tbody").innerHTML = gradients
       .map(
         (/** @type {any} */ [name, size, words]) =>
-          `<tr><th scope="row">${escaped(name)}</th><td><i style="width:${(100 * (size ?? 0)) / most}%"></i></td><td>${escaped(words)}</td></tr>`,
+          `<tr><th scope="row">${escapeHtml(name)}</th><td><i style="width:${(100 * (size ?? 0)) / most}%"></i></td><td>${escapeHtml(words)}</td></tr>`,
       )
       .join("");
     const dead = silent.filter((/** @type {any} */ [, count]) => count);
     this.part(".silent").textContent = !gradients.length
-      ? "There are none before the first step."
+      ? none
       : !silent.length
         ? ""
         : dead.length
@@ -240,7 +254,7 @@ class Panel {
     const canvas = this.part(".batch canvas");
     canvas.hidden = !batch;
     if (!batch) {
-      this.part(".batch .note").textContent = "The first step takes the first batch.";
+      this.part(".batch .note").textContent = this.none;
       return;
     }
     const { labels, answers } = batch;
@@ -275,47 +289,114 @@ class Panel {
     this.part(".batch .note").textContent = `${words} Under each: its label, and what it was taken for where that was wrong.`;
   }
 
-  drawKernels() {
-    const { kernels } = this.header;
-    this.part(".kernels").hidden = !kernels;
-    if (!kernels) return;
-    const { layers, layer, shape, inputs } = kernels;
-    const select = this.part("select");
-    if (select.dataset.of !== layers.join()) {
-      select.dataset.of = layers.join();
-      offer(select, layers.map((/** @type {string} */ name) => [name, name]));
-    }
-    select.value = layer;
+  drawWeights() {
+    const { weights, offers, step } = this.header;
+    this.part(".kernels").hidden = !weights;
+    if (!weights) return;
+    const { names, name, window: sides, shape, inputs, channel } = weights;
+    this.offered("weights", names, name);
+    const from = this.part('[data-choose="channel"]');
+    this.part(".input").hidden = inputs < 2;
+    from.max = inputs - 1;
+    // What is being typed is not written over.
+    if (!from.matches(":focus")) from.value = channel;
     const [rows, cols, count] = shape;
     const grid = this.part(".grid");
-    grid.setAttribute("aria-label", `Kernels of ${layer}`);
-    const of = `${layer} ${shape}`;
+    grid.setAttribute("aria-label", `Weights ${name}`);
+    const of = `${name} ${shape} ${channel}`;
     if (grid.dataset.of !== of) {
       grid.dataset.of = of;
       grid.innerHTML = Array.from({ length: count }, (_, k) => {
         const cells = Array.from({ length: rows * cols }, (_, n) => {
-          const at = [Math.floor(n / cols), n % cols, 0, k];
+          const at = [...[Math.floor(n / cols), n % cols].slice(0, sides.length), ...(inputs ? [channel] : []), k];
           return `<button type="button" tabindex="${k || n ? -1 : 0}" data-at="[${at}]"></button>`;
         });
         return `<div class="kernel" style="grid-template-columns:repeat(${cols},auto)">${cells.join("")}</div>`;
       }).join("");
     }
-    const values = this.came.read(kernels.array);
+    const values = this.came.read(weights.array);
     const limit = maximum(values.map((value) => Math.abs(value) || 0)) || 1;
     const scale = { kind: "signed", limit };
     grid.querySelectorAll("button").forEach((/** @type {HTMLElement} */ cell, /** @type {number} */ place) => {
       const [k, n] = [Math.floor(place / (rows * cols)), place % (rows * cols)];
       const value = values[n * count + k];
       cell.style.background = this.colours.css(value, scale);
-      cell.title = `kernel ${k}, row ${Math.floor(n / cols)}, col ${n % cols}: ${signed(value, 3)}`;
+      cell.title = `${name}[${JSON.parse(cell.dataset.at ?? "[]").join(", ")}]: ${signed(value, 3)}`;
       cell.setAttribute("aria-label", cell.title);
     });
-    const hint = this.header.step
-      ? "Click a weight: how this step changed it."
-      : "After a step, a click on a weight says how it was changed.";
-    const channel = inputs > 1 ? ` for the first of ${inputs} input channels` : "";
-    this.part(".kernels .note").textContent =
-      `All ${count}${channel}, on one scale to ±${number(limit, 3)}; blue is positive. ${hint}`;
+    const hint = !("keras" in offers)
+      ? ""
+      : step
+        ? " Click one: how this step changed it."
+        : " After a step, a click on one says how it was changed.";
+    this.part(".kernels .note").textContent = `${counted(count * rows * cols, "weight")} on one scale to ±${number(limit, 3)}; blue is positive.${hint}`;
+  }
+
+  /** Fill a select where its options are others, and choose one. */
+  offered(/** @type {string} */ name, /** @type {string[]} */ options, /** @type {string} */ chosen) {
+    const select = this.part(`[data-choose="${name}"]`);
+    if (select.dataset.of !== options.join()) {
+      select.dataset.of = options.join();
+      offer(select, options.map((each) => [each, each]));
+    }
+    select.value = chosen;
+  }
+
+  drawDigit() {
+    const { digit } = this.header;
+    const place = this.part(".digit");
+    place.hidden = !digit;
+    if (!digit) return;
+    drawDigit(place.querySelector("canvas"), place.querySelector(".tiles"), this.came, digit, this.colours);
+    place.querySelector(".note").textContent = `${digit.words}.`;
+    place.querySelector(".of").textContent = `The ${digit.maps.shape[2]} maps of ${digit.maps.layer}, on one scale to ${number(digit.maps.scale.limit, 3)}.`;
+  }
+
+  drawField() {
+    const { field, step } = this.header;
+    const place = this.part(".field");
+    place.hidden = !field;
+    if (!field) return;
+    this.offered("field", field.layers, field.layer);
+    drawField(place.querySelector("canvas"), this.came, field, this.colours, getComputedStyle(this.root).color);
+    const when = field.step === step ? "" : ` After step ${field.step.toLocaleString("en")}.`;
+    place.querySelector(".note").textContent = `${field.words}${when}`;
+  }
+
+  drawWalk() {
+    const { walk, first } = this.header;
+    const card = this.part(".walk");
+    card.hidden = !walk;
+    const begins = this.part('[data-by="first"]');
+    begins.hidden = Boolean(walk) || !first;
+    if (first) [begins.dataset.to, begins.textContent] = [first.name, first.title];
+    if (!walk) return;
+    card.setAttribute("aria-label", first.title);
+    const head = card.querySelector("h3");
+    if (head.textContent !== walk.title) head.textContent = walk.title;
+    const text = walk.say.map((/** @type {string} */ each) => `<p>${escapeHtml(each)}</p>`).join("");
+    card.querySelector(".walktext").innerHTML = text;
+    card.dataset.shown = String(walk.shown);
+    const runs = card.querySelector(".runs");
+    if (runs.dataset.of !== walk.runs.join()) {
+      runs.dataset.of = walk.runs.join();
+      runs.replaceChildren(
+        ...walk.runs.map((/** @type {string} */ words, /** @type {number} */ n) => {
+          const button = Object.assign(document.createElement("button"), { type: "button", textContent: `▶ ${words}` });
+          button.dataset.run = String(n);
+          button.title = `Start ${words}: ${counted(walk.until, "step")}`;
+          button.setAttribute("aria-label", button.title);
+          return button;
+        }),
+      );
+    }
+    for (const button of runs.children) button.disabled = Boolean(this.header.watching);
+    for (const by of ["back", "next"]) {
+      const button = card.querySelector(`[data-by="${by}"]`);
+      button.disabled = !walk[by];
+      button.dataset.to = walk[by] ?? "";
+    }
+    card.querySelector(".walknav span").textContent = walk.place;
   }
 
   drawReceipt() {
@@ -329,25 +410,4 @@ class Panel {
     if (receipt && !dialog.open) dialog.showModal();
     if (!receipt && dialog.open) dialog.close();
   }
-}
-
-/**
- * The ends of a logarithmic scale for losses.
- *
- * @param {number[]} values
- * @returns {[number, number]}
- */
-function lossRange(values) {
-  const positive = values.filter((value) => value > 0);
-  if (!positive.length) return [0.1, 10];
-  const [low, high] = [minimum(positive), maximum(positive)];
-  return low < high ? [low, high] : [low / 2, high * 2];
-}
-
-function counted(/** @type {number} */ count, /** @type {string} */ word) {
-  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
-}
-
-function escaped(/** @type {string} */ words) {
-  return words.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }
