@@ -392,7 +392,7 @@ def notices(place: Any) -> None:
 def _not_in_a_link() -> str:
     """What was done in this session that no address holds, in words."""
     answered = bool(kept_answers.record().answers)
-    picture = bool(st.session_state.get("kernels.file")) or bool(state.wanted("brought"))
+    picture = bool(st.session_state.get("kernels.picture")) or bool(state.wanted("brought"))
     left = ["your answers"] * answered + ["your picture"] * picture
     return " and ".join(left)
 

@@ -16,6 +16,7 @@ import streamlit as st
 import turns
 from lesson import Aspect
 from plain import plain
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnnviz import kernels, ops
 from cnnviz.images.image_files import ImageError
@@ -33,21 +34,32 @@ def forget_cells() -> None:
     cells_editor.reset("cells")
 
 
+def keep_picture() -> None:
+    """Take what was uploaded, or taken away: the widget itself forgets it on another page."""
+    file = st.session_state["kernels.file"]
+    # What the server does not hold, an upload that is gone or was never made, is no UploadedFile.
+    held = isinstance(file, UploadedFile)
+    st.session_state["kernels.picture"] = (file.name, file.getvalue()) if held else None
+
+
 def uploaded(stand_in: Any) -> Any:
     """The learner's own picture, large and small; what stands in, until there is one that can be read."""
-    file = st.file_uploader("A picture: PNG, JPEG, WebP or GIF, up to 10 MB", key="kernels.file")
-    if file is None:
+    words = "A picture: PNG, JPEG, WebP or GIF, up to 10 MB"
+    st.file_uploader(words, key="kernels.file", on_change=keep_picture)
+    kept = st.session_state.get("kernels.picture")
+    if not kept:
         st.caption("Until you choose one, the photograph stands in.")
         return stand_in
+    file, content = kept
     try:
         with turns.aside():
-            greys = cached.grey_picture(file.getvalue())
+            greys = cached.grey_picture(content)
         if min(greys[1].shape) >= kernels.SIZES[-1]:
             return greys
         reason = f"what is drawn of it has only {greys[1].shape[1]} × {greys[1].shape[0]} pixels"
     except ImageError as error:
         reason = str(error)
-    st.warning(f"{plain(shortened(file.name, 60))} is not shown: {plain(reason)}. The photograph stands in.")
+    st.warning(f"{plain(shortened(file, 60))} is not shown: {plain(reason)}. The photograph stands in.")
     return stand_in
 
 

@@ -137,6 +137,9 @@ def test_a_picture_of_ones_own(visit):
     at.file_uploader(key="kernels.file").upload("mine.png", picture, "image/png").run()
     assert not at.warning
     assert "on an image of 40 by 90 pixels" in drawn(at, "kernel-response")["alt"]
+    visit("pooling")
+    at = visit("kernels", on="own")
+    assert "on an image of 40 by 90 pixels" in drawn(at, "kernel-response")["alt"], "it is still there"
 
 
 @pytest.mark.parametrize(
