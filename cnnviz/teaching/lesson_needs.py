@@ -120,14 +120,14 @@ def lack_of(lesson: str, net: Network, *, digits: bool = True, run: Run | None =
             return need.words
         if need is DIGITS and not digits:
             return PICTURES
-    return FINITE if NEEDS.get(lesson) and run is not None and not _is_finite(run) else ""
+    return FINITE if NEEDS.get(lesson) and run is not None and not is_finite(run) else ""
 
 
 _FINITE: WeakKeyDictionary[Run, bool] = WeakKeyDictionary()
 """Runs that were looked through."""
 
 
-def _is_finite(run: Run) -> bool:
+def is_finite(run: Run) -> bool:
     """Whether no number of a run is NaN or infinite, nor the sum of any layer's."""
     if run not in _FINITE:
         with np.errstate(all="ignore"):
