@@ -32,7 +32,7 @@ from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.numbers import counted, probability, with_article
 from cnnviz.stage.component import live_view
 from cnnviz.stage.stage_state import entry_of
-from cnnviz.teaching.lesson_needs import lack_of, passes, reads_digits
+from cnnviz.teaching.lesson_needs import is_finite, lack_of, passes, reads_digits
 from cnnviz.teaching.lessons import LESSONS
 from cnnviz.teaching.opening_digits import OPENING_RULES, opening_digit
 
@@ -170,6 +170,12 @@ def current(*, saved: bool = False, what: str = "This page shows") -> Current:
     """
     here = chosen()
     here = instead_of(here, lack(here), what)
+    if here.changes and not is_finite(here.run):
+        st.info(
+            "What follows is computed with the saved weights: with the changed ones some numbers are none, "
+            "or are too large to be added up."
+        )
+        here = replace(here, changes="")
     if here.changes:
         with (
             st.session_state["changed line"],
@@ -416,7 +422,8 @@ def _card(here: Current) -> str:
     if here.opened is not None:
         return _card_of_own(here)
     drawing = base64.b64encode(ink_png(here.digit.image, surroundings()["theme"])).decode()
-    chance = html.escape(probability(here.run.output[0][here.predicted]))
+    value = here.run.output[0][here.predicted]
+    chance = html.escape(probability(value)) if np.isfinite(value) else "what is no number"
     name = f"{html.escape(here.model)}{', changed,' if here.changes else ''}"
     says = f"{name} says<br><b>{here.predicted}</b> with {chance}"
     if here.label is None:

@@ -170,7 +170,7 @@ def lack_of(lesson: str, net: Network, *, run: Run | None = None) -> str:
     ('', 'the record that was kept of the bundled networks')
     """
     lacks = next((need.words for need in NEEDS.get(lesson, ()) if not need.met(net)), "")
-    if lacks or run is None or not NEEDS.get(lesson) or _is_finite(run):
+    if lacks or run is None or not NEEDS.get(lesson) or is_finite(run):
         return lacks
     return FINITE
 
@@ -179,7 +179,7 @@ _FINITE: WeakKeyDictionary[Run, bool] = WeakKeyDictionary()
 """Runs that were looked through."""
 
 
-def _is_finite(run: Run) -> bool:
+def is_finite(run: Run) -> bool:
     """Whether no number of a run is NaN or infinite, nor the sum of any layer's."""
     if run not in _FINITE:
         with np.errstate(all="ignore"):

@@ -143,6 +143,15 @@ def test_an_address_of_any_length_is_borne(visit, size):
     check(at, time.process_time() - began)
 
 
+@pytest.mark.parametrize("page", EVERY)
+def test_weights_may_be_changed_to_the_largest_numbers(visit, request, page):
+    """With which the network's answers are none."""
+    if not thorough(request) and page not in ("pooling", "receptive_field"):
+        pytest.skip("the thorough profile visits all pages")
+    changes = "weights~conv2d/bias~0~3e38~1~-3e38!weights~conv2d/kernel~0~3e38"
+    check(visit(page, model="mnist_maxpool", changes=changes), 0)
+
+
 def test_a_parameter_may_be_there_twice_and_unknown_ones_too(visit):
     at = visit("feature_maps")
     at.query_params["channel"] = ["1", "![](//host.example)"]

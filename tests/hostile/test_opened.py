@@ -33,7 +33,7 @@ from harness.model_files import archive, functional, layer
 from harness.opened_models import colour, dense_only, logits_only, no_dropout, segmentation
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
-FEW = ("overview", "feature_maps", "training")
+FEW = ("feature_maps", "training")
 
 NUMBERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "nan": lambda a: np.full_like(a, np.nan),
@@ -142,7 +142,7 @@ def test_an_address_of_an_open_network_asks_for_anything(app_test, opened, tmp_p
         assert not at.exception, (place, brought)
         assert not [text for text in markdown(at) if marks(text)], (place, brought)
         assert all(len(warning.value) < 400 for warning in at.warning)
-        if not THOROUGH and k > 8:
+        if not THOROUGH and k > 4:
             break
 
 

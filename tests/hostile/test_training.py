@@ -73,7 +73,7 @@ def test_a_run_bears_any_message_of_its_panel(visit, room):
     send(at, {"do": "step"})
     run = room.runs().on
     assert run.wait_for(lambda: run.steps == 1)
-    for command in COMMANDS if THOROUGH else COMMANDS[::5]:
+    for command in COMMANDS if THOROUGH else COMMANDS[::7]:
         send(at, command)
         assert room.runs().on is run
         assert not run.gone, command
