@@ -30,7 +30,6 @@ from cnnviz.commands.shared import (
     whole_numbers,
     words_beside,
 )
-from cnnviz.numbers import counted
 from cnnviz.resources import BUNDLED, text_writer, write_together
 
 if TYPE_CHECKING:
@@ -103,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
 def export_runs(args: argparse.Namespace) -> int:
     """Write the player of recorded runs, and say what is in it."""
+    from cnnviz.numbers import counted
     from cnnviz.stage.export import mnist_digits
     from cnnviz.stage.recorded_runs import TITLES, RecordedRuns
 

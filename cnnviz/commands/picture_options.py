@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.commands.shared import count, mnist_test_set, progress_bar
-from cnnviz.numbers import brief, shortened
 from cnnviz.resources import BUNDLED, asset
 
 if TYPE_CHECKING:
@@ -135,6 +134,7 @@ def _check_digits(net: Network, args: argparse.Namespace) -> str:
     from cnnviz.images.class_names import class_names
     from cnnviz.network.class_scores import classes_of
     from cnnviz.network.examples import are_digits
+    from cnnviz.numbers import brief
 
     named = getattr(args, "classes", None)
     if named is not None and not are_digits(class_names(named)):
@@ -216,6 +216,7 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, 
 def _order_said(net: Network, folders: Sequence[str] | None) -> list[str]:
     """What is assumed where only a folder's names say which class is which."""
     from cnnviz.network.class_scores import classes_of
+    from cnnviz.numbers import shortened
 
     if not folders or len(folders) not in classes_of(net).values():
         return []
@@ -296,6 +297,7 @@ def _numbers(
 ) -> tuple[np.ndarray, list[str], np.ndarray | None]:
     """Arrays for an input that reads no pictures, from an .npy or .npz file; its labels "y", if any."""
     from cnnviz.images.sources import checked_labels
+    from cnnviz.numbers import shortened
     from cnnviz.resources import mapped_array, read_arrays, stated_arrays
 
     (path,) = paths if len(paths) == 1 else ("",)

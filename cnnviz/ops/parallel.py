@@ -131,7 +131,8 @@ def in_this_thread() -> Iterator[None]:
     before = getattr(_here, "working", False)
     _here.working = True
     try:
-        yield
+        with one_blas_thread():
+            yield
     finally:
         _here.working = before
 

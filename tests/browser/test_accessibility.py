@@ -95,6 +95,6 @@ def test_no_violation_while_drawing_and_changing_numbers(open_page, explorer, wi
     assert violations(page, live, moderate=True) == []
     show(page, {"path": [["conv2d", 9, 12, 3]], "zoom": "cell"})
     page.locator('.cv-card [data-role="w"]').first.click()
-    page.locator(".cv-form input").wait_for()
+    page.locator(".cv-form:not(.cv-goto) input").wait_for()
     until_settled(page)
     assert violations(page, live, moderate=True) == []

@@ -119,7 +119,7 @@ def test_a_changed_weight_is_computed_again_marked_and_taken_back(overview):
     page.keyboard.press("+")
     expect_zoom(page, "cell")
     page.locator('.cv-card [data-term="0.3.5"][data-role="w"]').click()
-    page.locator(".cv-form input").fill("-30")
+    page.locator(".cv-form:not(.cv-goto) input").fill("-30")
     page.keyboard.press("Enter")
     expect(page.locator(".cv-edits")).to_contain_text("1 change")
     expect(page.locator(".cv-verdict")).to_have_text(

@@ -15,9 +15,10 @@ from harness.hostile import MARKDOWN, NAMES, WORDS, imported, printed, renamed
 PARAMETERS = (
     *("digit", "own", "model", "source", "cells_a_side", "top", "left", "kernel_rows", "kernel_columns"),
     *("start", "stride", "dilation", "padding", "flip", "transposed", "letters", "kernel", "step"),
-    *("deep_layer", "kind", "channel_step", "other", "a", "b", "window"),
+    *("other", "a", "b", "with_bias", "with_relu"),
 )
-"""Parameters of the convolution page."""
+"""Parameters of the convolution page, with what is chosen below."""
+CHOSEN = {"sliding": "slide", "mathematics": "linear"}
 
 SHOWN = """(alerts) => alerts.map((alert) => {
   const words = alert.querySelector('[data-testid="stMarkdownContainer"]');
@@ -42,7 +43,7 @@ def test_a_notice_shows_what_the_address_asks_for_letter_by_letter(open_page, ex
     elsewhere: list[str] = []
     page = open_page("about:blank")
     page.on("request", lambda request: elsewhere.append(request.url))
-    page.goto(f"{explorer}/convolution?{urlencode(asked)}")
+    page.goto(f"{explorer}/convolution?{urlencode(asked | CHOSEN)}")
     expected = {name: one_line(" ".join(word[:40].split())) for name, word in asked.items()}
     assert told(page, asked) == expected
     until_settled(page)

@@ -61,7 +61,7 @@ def test_nothing_is_replaced_unasked(folder, capsys):
         (["epochs", "-o", "DIR"], "the lesson epochs has no exercises; those are for feature_maps"),
         (["poling", "-o", "DIR"], "there is no lesson 'poling'"),
         (["pooling", "--students", "0", "-o", "DIR"], "must be a positive whole number, got '0'"),
-        (["pooling", "--students", "201", "-o", "DIR"], "students must be from 1 to 200, got 201"),
+        (["pooling", "--students", "201", "-o", "DIR"], "--students must be up to 200, got 201"),
         (["pooling", "--seed", "-1", "-o", "DIR"], "seed"),
         (["pooling", "--seed", "9" * 30, "-o", "DIR"], "at most 18 digits"),
         (["pooling"], "-o"),
