@@ -66,14 +66,19 @@ export class Bars {
     return Math.round((this.named ? 13 : 11.5) * type);
   }
 
-  /** The least height of so many rows. @param {number} type */
-  least(type, count = this.most) {
-    return Math.ceil(count * this.row(type) + 4 + (count < this.stage.shape[2] ? OTHERS * type : 0));
+  /** The height that all rows would have. @param {number} type */
+  least(type) {
+    return Math.ceil(this.most * this.row(type) + 4 + (this.most < this.stage.shape[2] ? OTHERS * type : 0));
   }
 
   /** @param {number} type */
   row(type) {
     return (this.named ? 2.3 : 1.45) * type;
+  }
+
+  /** The least height of a row where there is no room for more. @param {number} type */
+  lowest(type) {
+    return (this.named ? 2.3 : 1.2) * type;
   }
 
   /**
@@ -84,9 +89,9 @@ export class Bars {
   place({ x, y }, height, type) {
     const { element, view } = this;
     this.count = this.most;
-    while (this.count > FEWEST && this.least(type, this.count) > height + 4) this.count--;
-    const { ranked } = this;
-    const row = Math.min(2.2 * type * (this.named ? 1.4 : 1), Math.max(this.row(type), (height - (ranked ? OTHERS * type : 0)) / this.count));
+    const others = () => (this.ranked ? OTHERS * type : 0);
+    while (this.count > FEWEST && this.count * this.lowest(type) + others() > height) this.count--;
+    const row = Math.min(2.2 * type * (this.named ? 1.4 : 1), Math.max(this.lowest(type), (height - others()) / this.count));
     this.height = row * this.count;
     this.top = y;
     Object.assign(element.style, { left: `${x}px`, top: `${y}px`, width: `${this.width(type)}px` });
@@ -111,7 +116,7 @@ export class Bars {
       const k = order[i];
       row.dataset.channel = String(k);
       const name = view.scene.className(stage, k);
-      row.title = row.querySelector(".cv-class").textContent = ranked && name === String(k) ? `class ${k}` : name;
+      row.title = row.querySelector(".cv-class").textContent = ranked && this.named && name === String(k) ? `class ${k}` : name;
       const bar = row.querySelector("i");
       bar.style.width = `${100 * Math.min(1, Math.abs(values[k]) / scale.limit)}%`;
       bar.style.background = values[k] < 0 ? view.colours.around.negative : view.colours.around.positive;
