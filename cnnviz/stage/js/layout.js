@@ -98,9 +98,10 @@ const BANDS = [[2, 2.4], [16, 1.2], [Infinity, 0.5]];
  * @param {Room} room
  * @param {(stage: Stage, count: number) => number[]} liveliest the channels to show of a stage, so many
  * @param {Block | null} [focus] the block that was opened last
+ * @param {boolean} [beside] whether what changes the image is to stand beside it, as below it is no room
  * @returns {Layout}
  */
-export function layOut(scene, items, room, liveliest, focus = null) {
+export function layOut(scene, items, room, liveliest, focus = null, beside = false) {
   if (room.stacked) return stack(scene, items, room, liveliest);
   const { type } = room;
   const sources = sourcesOf(scene, items);
@@ -115,7 +116,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   });
   const depth = maximum(items.map(({ around }) => around.length), 0);
   const wraps = wrapsNames(scene, items, down);
-  const low = scene.blocks.length > 0 && room.height < LOW * type;
+  const low = beside || (scene.blocks.length > 0 && room.height < LOW * type);
   const head = headHeight(type, wraps ? (scene.blocks.length && !low ? 9 : 5) : 3) + depth * frameHeight(type);
   const top = LANE * maximum(lanes.map(({ lane }) => lane), 0) + head;
   const height = Math.max(60, room.height - top - 2);
@@ -197,7 +198,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
     return { ...item, ...places[i], x, y, width: Math.max(least(i), chosen[i].width + aside(i)), height: deep, left: Math.max(0, stage.shape[2] - count), slim: slim[i] };
   });
   const links = lanes.map(({ from, to, ...link }) => ({ ...link, from: columns[from], to: columns[to] }));
-  const deepest = maximum(columns.map((column) => column.y + column.height), 0);
+  const deepest = maximum(columns.map((column) => column.y + column.height + (column.left && !column.slim ? 1.4 * type : 0)), 0);
   const x = slots ? starts[slots - 1] + wide[slots - 1] + between[slots - 1] : 1;
   const end = room.bars ? x + room.bars : x - between[slots - 1];
   const frames = framesOf(columns, (block, { x: left, y, width: across }, d) =>
@@ -206,6 +207,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   const below = image && image.y + image.height + 8 + (image.left ? 1.5 * type : 0);
   const place = low ? { x: image?.x + chosen[0]?.width + 8, y: image?.y, width: TOOLS.beside * type } : { x: image?.x, y: below, width: image?.width };
   const tools = image && !image.slim && isChangeable(stages[0], 0) ? place : null;
+  if (tools && !low && below + (across ? TOOLS.below : TOOLS.one) * type - 8 > room.height) return layOut(scene, items, room, liveliest, focus, true);
   return { columns, rects, links, frames, bars: { x, y: top }, width: end, height: deepest + 2, wraps, low, tools };
 }
 
