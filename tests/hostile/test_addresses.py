@@ -297,3 +297,17 @@ def test_a_files_name_is_shown_as_words(visit):
     ).run()
     check(at, 0)
     assert "**" not in at.warning[0].value
+
+
+def test_what_a_message_counts_by_is_sent_back_only_where_it_is_a_number(visit):
+    """It was sent back as it came, which no message to a browser can hold."""
+    at = visit("overview")
+    states = at._tree.get_widget_states()
+    (view,) = (each for each in at.get("bidi_component") if each.proto.component_name == "cnnviz.live_view")
+    odd = {"count": float("nan"), "version": float("inf"), "of": [float("nan")]}
+    states.widgets.add(
+        id=view.proto.id,
+        json_value=json.dumps(dict.fromkeys(("changes", "drawing", "compare", "numbers", "digit"), odd)),
+    )
+    at._run(states)
+    check(at, 0)
