@@ -21,7 +21,7 @@ from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 import cnnviz
-from apps.conftest import PAGES, REFERENCE
+from apps.conftest import PAGES, REFERENCE, page_code
 from cnnviz.resources import app
 from cnnviz.stage import component
 from cnnviz.stage.component import answer, raster_of
@@ -51,16 +51,41 @@ VALUES = (
 EVERY = [*PAGES, *REFERENCE]
 """The lessons, and what is no lesson."""
 
+
+def aspects(page: str) -> list[dict[str, str]]:
+    """What asks for each thing that a page shows one at a time, by all parameters that choose among some."""
+    nodes = list(ast.walk(ast.parse(page_code(page))))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    names = [
+        each.args[0].value
+        for each in calls
+        if getattr(each.func, "attr", "") in ("aspects", "closer_in_aspects")
+    ]
+    pairs = [
+        pair
+        for node in nodes
+        if isinstance(node, ast.Dict)
+        for pair in zip(node.keys, node.values, strict=True)
+    ]
+    pairs += [
+        (node.targets[0].slice, node.value)
+        for node in nodes
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
+    ]
+    keys = [key.value for key, value in pairs if ast.unparse(value).startswith("Aspect(")]
+    return [dict.fromkeys(names, key) for key in keys]
+
+
 WAYS_IN = [
     *((page, {}) for page in EVERY),
-    ("convolution", {"source": "cells"}),
+    *((page, asked) for page in PAGES for asked in aspects(page)),
+    ("convolution", {"source": "cells", "sliding": "slide"}),
     ("activation_functions", {"dies": "training"}),
     ("activation_functions", {"dies": "zeros"}),
     ("batch_norm_and_dropout", {"about": "forms"}),
     ("convolution", {"padding": "explicit"}),
     ("convolution", {"transposed": "1"}),
-    ("feature_maps", {"look": "sums"}),
-    ("feature_maps", {"look": "two"}),
+    *(("feature_maps", {"look": look}) for look in ("sums", "slice", "two", "worth")),
     ("kernels", {"on": "own"}),
     ("receptive_field", {"layer": "conv2d_7"}),
     ("try_it", {"by": "Upload"}),
@@ -70,7 +95,7 @@ WAYS_IN = [
 """Pages, and what makes them read parameters that they do not read otherwise."""
 DYNAMIC = {"look", "row", "column", "channel", *(f"pad_{end}" for end in ("top", "bottom", "left", "right"))}
 """Parameters whose names stand in no call."""
-OF_AN_OPEN_NETWORK = {"picture", "brought"}
+OF_AN_OPEN_NETWORK = {"picture", "brought", "other"}
 """Parameters that are read only where a network of one's own is open."""
 
 
