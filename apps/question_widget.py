@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import html
+from collections.abc import Callable
+from contextlib import suppress
 
 import kept_answers
 import streamlit as st
 from plain import plain
 
 from cnnviz.teaching.questions import Choice, Question
+from cnnviz.teaching.questions.question import NothingToAsk
+
+
+def ask(*questions: Question | Callable[[], Question]) -> None:
+    """Questions about what the page shows; an answer is judged at once, without a run of the whole page.
+
+    One about a network's or a picture's numbers is given as what makes it: it is not asked where they leave
+    no wrong answer.
+    """
+    asked = []
+    for each in questions:
+        with suppress(NothingToAsk):
+            asked.append(each if isinstance(each, Question) else each())
+    if asked:
+        _asked(*asked)
 
 
 @st.fragment
-def ask(*questions: Question) -> None:
-    """Questions about what the page shows; an answer is judged at once, without a run of the whole page."""
+def _asked(*questions: Question) -> None:
     st.header("Before you go on" if len(questions) > 1 else "A question", anchor=False)
     with st.container(key="questions"):
         answered = [_ask(question) for question in questions]

@@ -18,8 +18,8 @@ from cnnviz.training.watched_training import NETWORKS, RunSettings
 NAMES = ("network", "images", "batch", "rate", "optimizer", "seed", "norm", "shuffled")
 """Parameters of the address, in the order of a run's settings."""
 _OUTCOMES = "training outcomes"
-MOST = 12
-"""Runs that are remembered: as many as the walk has."""
+_TOLD = {settings for name in STEPS for settings in settings_of(name)}
+"""The runs that the walk is about. Of no other is anything kept: its network may be anybody's, and large."""
 
 
 def chosen() -> str:
@@ -55,15 +55,15 @@ def run_named(name: str, number: Any) -> tuple[RunSettings, int] | None:
 
 
 def remember(run: WatchedRun, picture: Picture) -> None:
-    """Keep what a run of this session came to, for what is said of it when another is on."""
+    """Keep what a run of this session came to, for what the walk says of it when another is on."""
+    if run.settings not in _TOLD:
+        return
     kept: dict[RunSettings, Outcome] = st.session_state.setdefault(_OUTCOMES, {})
     before = kept.pop(run.settings, None)
     # Whoever looks back at an earlier step has seen the later one.
     if before is not None and before.curves is run.curves and before.picture.get("step", 0) > picture["step"]:
         picture = before.picture
     kept[run.settings] = Outcome(run.curves, run.layers, picture)
-    while len(kept) > MOST:
-        kept.pop(next(iter(kept)))
 
 
 def card(name: str) -> Mapping[str, Any] | None:

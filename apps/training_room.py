@@ -29,7 +29,7 @@ from cnnviz.stage.training_program import PROGRAM
 from cnnviz.training.checkpoints import weights_of
 from cnnviz.training.run_queue import RunQueue
 from cnnviz.training.watched_run import Curves, WatchedRun
-from cnnviz.training.watched_training import RunSettings, network_of
+from cnnviz.training.watched_training import NETWORKS, RunSettings, network_of
 
 _PANEL = component("training")
 _SEEN = "training looking"
@@ -55,10 +55,21 @@ def me() -> str:
     return "" if context is None else context.session_id
 
 
-@lru_cache(maxsize=8)
 def network_before(settings: RunSettings) -> Network:
     """The network before the first step."""
+    if settings.network in NETWORKS:
+        return _before(RunSettings(settings.network, seed=settings.seed, batch_norm=settings.batch_norm))
+    return _before_of_file(settings.network, settings.batch_norm)
+
+
+@lru_cache(maxsize=8)
+def _before(settings: RunSettings) -> Network:
     return network_of(settings)
+
+
+@lru_cache(maxsize=2)  # Anybody's, who may have closed it long ago: as large as a file may be.
+def _before_of_file(path: str, batch_norm: bool) -> Network:
+    return network_of(RunSettings(path, batch_norm=batch_norm))
 
 
 @dataclass
@@ -353,9 +364,12 @@ def _explain(look: Looking, run: WatchedRun, at: Any) -> None:
     if not names:
         return
     name = look.weights if look.weights in names else names[0]
+    # Of the run that is watched now it may be that no picture has come.
+    array = look.picture["arrays"].get(name)
     if (
-        not isinstance(at, list)
-        or len(at) != look.picture["arrays"][name].ndim
+        array is None
+        or not isinstance(at, list)
+        or len(at) != array.ndim
         or any(type(place) is not int for place in at)
     ):
         return

@@ -1,6 +1,7 @@
 """Activation functions: the curve and its slope, exchanged and left out; dying ReLUs; the map A x + b."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import cached
@@ -340,7 +341,7 @@ layers = tuple(bends) if where == "all" else (name,)
 before = here.run.pre_activation(name)
 with left:
     curve()
-asked = [applied_twice(name, named(function), before)]
+asked: list[Any] = [partial(applied_twice, name, named(function), before)]
 with suppress(ValueError):  # Where no other convolution follows, there is nothing to ask.
     asked.append(one_convolution(here.network, name))
 question_widget.ask(*asked)

@@ -1,5 +1,6 @@
 """Batch norm and dropout: statistics, training against inference, folding; masks, and why none now."""
 
+from functools import partial
 from typing import Any
 
 import cached
@@ -315,13 +316,13 @@ if drops:
     )
 else:
     header.point_to_mnist_14k(f"{here.model} has no dropout layer.", "Show those in mnist_14k")
-questions = [without_scaling(name, rate) for name, rate in list(drops.items())[:1]]
+questions: list[Any] = [partial(without_scaling, name, rate) for name, rate in list(drops.items())[:1]]
 if norms:
     norm = controls.get("norm", norms[0])
     channel = controls.get("channel", figures.strongest_channel(here.run[norm]))
     row, col = figures.strongest(here.run[norm][0, :, :, channel])
     batch = cached.batch_inputs(here.which, norm, here.digit, here.sample(8))
-    questions.insert(0, louder_input(here.network[norm], batch, row=row, col=col, channel=channel))
+    questions.insert(0, partial(louder_input, here.network[norm], batch, row=row, col=col, channel=channel))
 with asking:
     question_widget.ask(*questions)
 batch_size = controls.get("batch", min(8, sizes[-1]))

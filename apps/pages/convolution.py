@@ -1,5 +1,6 @@
 """Convolution: the stage's first layer; then a kernel to slide by hand, several channels, what is linear."""
 
+from functools import partial
 from typing import Any
 
 import cached
@@ -448,15 +449,15 @@ with asked:
     sides, padding = shown["setting"], shown["setting"]["padding"]
     along = padding if isinstance(padding, str) else padding[0]
     stride, dilation = sides["strides"], sides["dilation_rate"]
-    questions_here = [
-        questions.output_size(28, shown["rows"], stride=stride, padding=along, dilation=dilation)
+    questions_here: list[Any] = [
+        partial(questions.output_size, 28, shown["rows"], stride=stride, padding=along, dilation=dilation)
     ]
     if shown.get("geometry") is not None and shown["back"]:
-        questions_here.append(questions.transposed_size(shown["x"], shown["used"], **sides))
+        questions_here.append(partial(questions.transposed_size, shown["x"], shown["used"], **sides))
     elif shown.get("mode") == "same":
-        questions_here.append(questions.same_sides(28, shown["rows"], stride, dilation))
+        questions_here.append(partial(questions.same_sides, 28, shown["rows"], stride, dilation))
     else:
-        questions_here.append(questions.parameters(first_layer))
+        questions_here.append(partial(questions.parameters, first_layer))
     question_widget.ask(*questions_here)
 snippets.show(*code)
 saving = connections(first_layer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import cached
@@ -325,13 +326,15 @@ else:
     epoch = epoch if final else history.epochs
     predictions = cached.kept(read_predictions, here.model)
     selection = cached.kept(read_selection, here.model)
-    to_ask = []
+    to_ask: list[Any] = []
     if selection:
-        to_ask.append(questions.weight_changes(selection.images, selection.batch_size, max(epoch, 1)))
+        to_ask.append(
+            partial(questions.weight_changes, selection.images, selection.batch_size, max(epoch, 1))
+        )
     if predictions:
         # What turned in the last epoch can be seen; what adds up over several cannot.
         early = epoch if epoch < predictions.epochs - 1 else predictions.epochs // 2
-        to_ask.append(questions.forgotten(predictions, early))
+        to_ask.append(partial(questions.forgotten, predictions, early))
     if to_ask:
         question_widget.ask(*to_ask)
     lesson.closer("batches", "Batch, step, epoch", lambda: lines.update(size=batches(own)), asks=("batch",))

@@ -1,6 +1,7 @@
 """Feature maps: on the stage, then map by map; what strength, order and a slice alone do not mean."""
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import cached
@@ -440,12 +441,12 @@ fields = cached.kept(receptive_field, here.network)
 shown: dict[str, Any] = {}
 first = maps[0]
 strongest = figures.strongest_channel(here.run[first][0])
-asked = []
+asked: list[Any] = []
 if has_partial_sums(here.network[first]):
     contested = partial_sums(here.run, first, strongest).contested
-    asked.append(questions.value_from_partial_sums(here.run, first, strongest, *contested))
+    asked.append(partial(questions.value_from_partial_sums, here.run, first, strongest, *contested))
 if next_reader(here.network, first) is not None:
-    asked.append(questions.maps_that_change(here.run, first, strongest))
+    asked.append(partial(questions.maps_that_change, here.run, first, strongest))
 question_widget.ask(*asked)
 lesson.closer(
     "maps",

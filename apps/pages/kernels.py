@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import cached
@@ -289,7 +290,9 @@ code = [
     print(np.abs(response).max())
     """
 ]
-question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(kernel.shape[0]))
+question_widget.ask(
+    partial(questions.on_a_plain_area, kernel), partial(questions.twice_in_a_row, kernel.shape[0])
+)
 lesson.closer_in_aspects(
     "named",
     "What this kernel costs and does to waves, and all kernels with a name",

@@ -1,5 +1,7 @@
 """1x1: three planes become a grey, sixteen maps ten; what a ReLU adds, what it costs and saves."""
 
+from functools import partial
+
 import cached
 import chrome
 import colour_view
@@ -387,7 +389,8 @@ else:
     layer, x = here.network[name], here.run.inputs(name)[0][0]
     middle = x.shape[0] // 2, x.shape[1] // 2
     question_widget.ask(
-        questions.numbers_that_change(layer, x, *middle), questions.weights_on_larger_maps(layer)
+        partial(questions.numbers_that_change, layer, x, *middle),
+        partial(questions.weights_on_larger_maps, layer),
     )
 if not name:
     header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")

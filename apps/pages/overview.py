@@ -1,5 +1,6 @@
 """Overview: the whole network on the chosen digit, from the image to the prediction."""
 
+from functools import partial
 from typing import Any
 
 import beside_bundled
@@ -74,10 +75,10 @@ def named(layer: Any) -> str:
 here = lesson.begin("overview", opens=False)
 asked = []
 if gives_scores(here.network):
-    asked.append(questions.products_of_the_score(here.run))
+    asked.append(partial(questions.products_of_the_score, here.run))
 if here.shows_a_digit:
     layers = cached.kept(figures.layers_of, here.run)
-    asked.append(questions.numbers_for_one_digit(here.network, layers))
+    asked.append(partial(questions.numbers_for_one_digit, here.network, layers))
 question_widget.ask(*asked)
 evaluating.show(here)
 beside_bundled.show(here)

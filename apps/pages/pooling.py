@@ -1,5 +1,6 @@
 """Pooling: the largest of each window, on the stage; then max against mean, and what a move changes."""
 
+from functools import partial
 from typing import Any
 
 import cached
@@ -159,9 +160,9 @@ shown: dict[str, Any] = {}
 first = here.run[own][0][:, :, figures.strongest_channel(here.run[own][0])]
 telling = questions.telling_window(first)
 question_widget.ask(
-    *([questions.winner(first, *telling)] if telling else []),
+    *([partial(questions.winner, first, *telling)] if telling else []),
     # One cell more than the map on the stage, whose result stands there.
-    questions.output_size((first.shape[0] + 1, first.shape[1] + 1)),
+    partial(questions.output_size, (first.shape[0] + 1, first.shape[1] + 1)),
 )
 SETTING = ("layer", "channel", "window", "stride", "padding")
 lesson.closer(

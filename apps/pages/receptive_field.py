@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import cached
@@ -345,8 +346,8 @@ with asking:
     # The layer that was chosen, or the nearest before it that has room for what is asked.
     upto = shown[: shown.index(chosen) + 1]
     roomy, neighbours = ([name for name in upto if (fields[name].shape[1] or 0) >= cells] for cells in (5, 2))
-    asked = [one_more_layer(fields[name], 5) for name in roomy[-1:]]
-    question_widget.ask(*asked, *(shared_pixels(fields[name]) for name in neighbours[-1:]))
+    asked: list[Any] = [partial(one_more_layer, fields[name], 5) for name in roomy[-1:]]
+    question_widget.ask(*asked, *(partial(shared_pixels, fields[name]) for name in neighbours[-1:]))
 stack, size = stack_builder.chosen()
 mean_over = (
     f"""

@@ -1,5 +1,6 @@
 """From scores to loss: softmax with a temperature, cross-entropy, its gradient, and the pixels behind it."""
 
+from functools import partial
 from typing import Any
 
 import cached
@@ -306,7 +307,8 @@ target = state.place("target", here.run.output.shape[1], default)
 loss = cached.kept(loss_of, here.run, target)
 chosen: dict[str, Any] = {"temperature": 1.0, "size": 0.1, "code": ""}
 question_widget.ask(
-    shifted_logits(loss.logits, target, called=here.called(target)), halved_probability(loss.probability)
+    partial(shifted_logits, loss.logits, target, called=here.called(target)),
+    partial(halved_probability, loss.probability),
 )
 parts = {
     "softmax": Aspect("Softmax", lambda: chosen.update(temperature=probabilities(loss)), ("temperature",)),

@@ -1,5 +1,7 @@
 """3x3: why small kernels are stacked, what a stack costs, and what it cannot do."""
 
+from functools import partial
+
 import cached
 import cells_editor
 import chrome
@@ -139,7 +141,9 @@ if not lesson.suits(here, "three_by_three"):
     header.point_to_mnist_14k(
         f"In {here.model} no two 3×3 convolutions follow one another directly.", "Show those in mnist_14k"
     )
-question_widget.ask(questions.how_far_a_stack_sees(3, 5), questions.saving_with_more_channels(3, widths[0]))
+question_widget.ask(
+    questions.how_far_a_stack_sees(3, 5), partial(questions.saving_with_more_channels, 3, widths[0])
+)
 chosen: dict[str, tuple[int, int]] = {}
 code: dict[str, str] = {}
 stacks = {

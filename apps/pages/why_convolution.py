@@ -267,8 +267,8 @@ code = [
 # The last convolution whose maps have room for the move.
 roomy = [layer for layer in convolutions if (net[layer].output_shape[0] or 0) > 6]
 question_widget.ask(
-    questions.how_far_a_map_moves(net, (roomy or convolutions)[-1]),
-    questions.weights_for_larger_images(net[convolutions[0]]),
+    partial(questions.how_far_a_map_moves, net, (roomy or convolutions)[-1]),
+    partial(questions.weights_for_larger_images, net[convolutions[0]]),
 )
 lesson.closer(
     "moved",

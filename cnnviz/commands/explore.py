@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import os
 import runpy
 import socket
 import sys
+from pathlib import Path
 
 from cnnviz.commands.picture_options import add_classes, add_pictures, examples_for, names_of_classes
 from cnnviz.commands.shared import Command, add_limits, complain, say
@@ -69,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         "logger.hideWelcomeMessage": True,
     }
     _give_memory_back()
+    _give_a_home()
     guard()
     _open_network(args)
     say(f"The explorer runs at http://{args.address}:{port} (Ctrl-C stops it)", flush=True)
@@ -76,6 +79,14 @@ def run(args: argparse.Namespace) -> int:
     sys.argv += [f"--{name}={str(value).lower()}" for name, value in options.items()]
     runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
     return 0
+
+
+def _give_a_home() -> None:
+    """Let Streamlit look for its settings, which ends in an error for a user without a home."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.sep  # No folder that anybody may write to.
 
 
 def _open_network(args: argparse.Namespace) -> None:

@@ -29,7 +29,7 @@ import numpy as np
 
 from cnnviz.layers.layer import Layer
 from cnnviz.network.keras_file import load_model
-from cnnviz.network.messages import Message
+from cnnviz.network.messages import Message, NoMessage
 from cnnviz.network.network import Network
 from cnnviz.network.run import Gradient, Run, forward_pass
 from cnnviz.numbers import shortened
@@ -126,7 +126,7 @@ class ComputingProcess:
             pickle.dump(question, process.stdin, protocol=5)
             process.stdin.flush()
             with io.BufferedReader(_Patient(process.stdout, time.monotonic() + self.seconds)) as answers:
-                answer = Message.read(answers)
+                answer = Message.read(answers, most=self.memory + HEADROOM)
             if answer is None:
                 raise EOFError
         except TimeoutError:
@@ -139,6 +139,12 @@ class ComputingProcess:
             if self._closed:
                 raise self._was_closed() from None
             raise ValueError(f"{name} was stopped: {_DOING[question[0]]} ended its process") from None
+        except NoMessage:
+            self._kill()
+            raise ValueError(
+                f"{name} was stopped: {_DOING[question[0]]} came to no answer, or to one that takes more "
+                f"than the {self.memory / 1e9:,.1f} GB that it may"
+            ) from None
         except BaseException:
             self._kill()  # What is left of this answer would be taken for the next one's.
             raise

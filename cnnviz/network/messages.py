@@ -7,11 +7,21 @@ ever more than numbers and words: nothing in it is executed.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
+
+MOST_SAID = 2**26
+"""Bytes of a message's line."""
+MOST_AXES = 32
+"""Of an array, as NumPy takes them at least."""
+
+
+class NoMessage(ValueError):
+    """What came is no message, or a larger one than may come."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +53,31 @@ class Message:
         stream.flush()
 
     @classmethod
-    def read(cls, stream: BinaryIO) -> Message | None:
-        """The next one; None at the stream's end, wherever that comes."""
-        line = stream.readline()
-        if not line.endswith(b"\n"):
+    def read(cls, stream: BinaryIO, most: float = 2**62) -> Message | None:
+        """The next one, with arrays of `most` bytes; None at the stream's end, wherever that comes.
+
+        Raises
+        ------
+        NoMessage
+            for anything else: where the next one begins is then not known.
+        """
+        line = stream.readline(MOST_SAID)
+        if not line.endswith(b"\n") and len(line) < MOST_SAID:
             return None
-        kind, said, places = json.loads(line)
-        arrays = {}
-        for names, dtype, shape in places:
+        try:
+            kind, said, places = json.loads(line)
+            rooms = [(list(names), np.dtype(str(dtype)), tuple(shape)) for names, dtype, shape in places]
+            sizes = [math.prod(max(each, 1) for each in shape) * dtype.itemsize for _, dtype, shape in rooms]
+            right = all(type(each) is int and each >= 0 for _, _, shape in rooms for each in shape)
+            right = right and all(isinstance(each, str) for names, _, _ in rooms for each in names)
+            right = right and max((len(shape) for _, _, shape in rooms), default=0) <= MOST_AXES
+            right = right and isinstance(kind, str) and isinstance(said, dict) and sum(sizes) <= most
+        except (ValueError, TypeError, RecursionError):
+            right = False
+        if not right or any(dtype.hasobject for _, dtype, _ in rooms):
+            raise NoMessage(f"a message must be a line of JSON and its arrays, got {line[:40]!r}")
+        arrays: dict[str, np.ndarray] = {}
+        for names, dtype, shape in rooms:
             array = np.empty(shape, dtype)
             room, done = array.reshape(-1).view(np.uint8).data, 0
             while done < len(room):

@@ -104,6 +104,9 @@ def measured_once(name: str, measure: Callable[[], Any]) -> Any:
     """
     try:
         folder = cache_folder()
+    except RuntimeError:  # A user without a home, as in many containers.
+        return None
+    try:
         known = hashlib.sha256(f"{processor_name()} {blas_name()}".encode()).hexdigest()[:16]
         path = folder / f"{name}-{known}.json"
         if not path.exists():

@@ -165,8 +165,7 @@ def live_view(
         with around() as run:
             scene = answer(net, image, asked, run=run, **about, **part)
             scene.host.update(key=key, link=link, linked=key == "live")
-            version = _get(asked.get("drawing"), "version")
-            drawn = version if isinstance(version, int) else 0
+            drawn = _count(asked.get("drawing"), "version") or 0
             scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks), tool=tool)
             if walk is not None:
                 scene.numbers.header["start"]["walk"] = [walk["name"], 0]
@@ -174,7 +173,7 @@ def live_view(
                 changes=started,
                 shares=change is not None,
                 # What the page has not answered yet is not taken back by an answer to something before.
-                shared=_get(asked.get("changes"), "count"),
+                shared=_count(asked.get("changes"), "count"),
             )
             view(
                 key=key,
@@ -292,7 +291,9 @@ def _add_comparison(scene: Scene, host: dict[str, Any], run: Run, cell: Any = No
         numbers = {name: array[0] for name, array in outputs.items()}
         host["tensorflow"] = {}
         if scene.plan.far:
-            numbers, host["tensorflow"] = _at(numbers, cell), {"cell": cell}
+            numbers = _at(numbers, cell)
+            # What was asked about is sent back, and may be anything.
+            host["tensorflow"] = {"cell": cell if numbers else None}
         host["tensorflow"] |= {name: scene.numbers.add(array) for name, array in numbers.items()}
 
 
@@ -317,6 +318,12 @@ def chosen(digit: Any) -> np.ndarray | str:
 
 def _get(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
+
+
+def _count(value: Any, name: str) -> int | None:
+    """A whole number that a browser counts by, to be sent back; None for all else that it may send."""
+    count = _get(value, name)
+    return count if isinstance(count, int) else None
 
 
 def raster_of(drawing: Any) -> np.ndarray:

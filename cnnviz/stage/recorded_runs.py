@@ -209,7 +209,8 @@ class RecordedRuns:
     def _repr_html_(self) -> str:
         """The player as the output of a notebook's cell; it needs no kernel."""
         held = {"parts": component_parts("epochs"), "runs": self._runs, "palettes": for_browser()}
-        text = json.dumps(held, allow_nan=False).replace("</", "<\\/")
+        # No title may end the script, or begin a comment in it.
+        text = json.dumps(held, allow_nan=False).replace("<", "\\u003c")
         name = f"cnnviz-{uuid.uuid4().hex[:12]}"
         code = bundle.hosted("epochs", "recorded_runs").replace("</script", "<\\/script")
         # Jupyter runs the script before the output is on the page.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread, get_native_id
+from threading import Lock, Thread, get_native_id
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -60,6 +60,7 @@ class RunProcess:
         self, commands: BinaryIO, messages: BinaryIO, answers: Mapping[str, Answer] | None = None
     ) -> None:
         self.messages, self.answers = messages, dict(answers or {})
+        self._writing = Lock()
         self.commands: SimpleQueue[Message] = SimpleQueue()
         """What the run itself does, between two steps; a question without a step is about the newest."""
         self.questions: SimpleQueue[Message] = SimpleQueue()
@@ -173,8 +174,7 @@ class RunProcess:
             answer = self._file(int(number))
         else:
             answer = self.answers[kind](self._step(int(number)), said)
-        answer = Message(answer.kind, {**answer.said, "number": said.get("number")}, answer.arrays)
-        answer.write(self.messages)
+        self._write(Message(answer.kind, {**answer.said, "number": said.get("number")}, answer.arrays))
 
     def _step(self, number: int) -> TrainingStep:
         newest = self.newest
@@ -198,7 +198,12 @@ class RunProcess:
         self._send("ended", words=words)
 
     def _send(self, kind: str, **said: Any) -> None:
-        Message(kind, said).write(self.messages)
+        self._write(Message(kind, said))
+
+    def _write(self, message: Message) -> None:
+        """Send all of it: what looks back answers while the run tells of its steps."""
+        with self._writing:
+            message.write(self.messages)
 
 
 def _in_words(error: BaseException) -> str:

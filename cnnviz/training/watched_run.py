@@ -217,11 +217,15 @@ class WatchedRun:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as stream:
-            while message := Message.read(stream):  # type: ignore[arg-type]
-                with self._changed:
-                    self._take(message)
-                    self._changed.notify_all()
+        try:
+            with self._process.stdout as stream:
+                while message := Message.read(stream):  # type: ignore[arg-type]
+                    with self._changed:
+                        self._take(message)
+                        self._changed.notify_all()
+        except Exception:  # Whatever it said, no more of it can be understood.
+            self.over = self.over or "its process said what is not understood"
+            self._process.kill()
         status = self._process.wait()
         with self._changed:
             self.gone, self.playing = True, False

@@ -11,19 +11,17 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 import cnnviz
-from apps.conftest import PAGES, REFERENCE
+from apps.conftest import PAGES, REFERENCE, page_code
 from cnnviz.resources import app
 from cnnviz.stage import component
 from cnnviz.stage.component import answer, raster_of
@@ -53,18 +51,41 @@ VALUES = (
 EVERY = [*PAGES, *REFERENCE]
 """The lessons, and what is no lesson."""
 
+
+def aspects(page: str) -> list[dict[str, str]]:
+    """What asks for each thing that a page shows one at a time, by all parameters that choose among some."""
+    nodes = list(ast.walk(ast.parse(page_code(page))))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    names = [
+        each.args[0].value
+        for each in calls
+        if getattr(each.func, "attr", "") in ("aspects", "closer_in_aspects")
+    ]
+    pairs = [
+        pair
+        for node in nodes
+        if isinstance(node, ast.Dict)
+        for pair in zip(node.keys, node.values, strict=True)
+    ]
+    pairs += [
+        (node.targets[0].slice, node.value)
+        for node in nodes
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
+    ]
+    keys = [key.value for key, value in pairs if ast.unparse(value).startswith("Aspect(")]
+    return [dict.fromkeys(names, key) for key in keys]
+
+
 WAYS_IN = [
     *((page, {}) for page in EVERY),
-    ("convolution", {"source": "cells"}),
+    *((page, asked) for page in PAGES for asked in aspects(page)),
+    ("convolution", {"source": "cells", "sliding": "slide"}),
     ("activation_functions", {"dies": "training"}),
     ("activation_functions", {"dies": "zeros"}),
     ("batch_norm_and_dropout", {"about": "forms"}),
     ("convolution", {"padding": "explicit"}),
     ("convolution", {"transposed": "1"}),
-    ("feature_maps", {"look": "sums"}),
-    ("feature_maps", {"look": "two"}),
-    ("feature_maps", {"look": "slice"}),
-    ("feature_maps", {"look": "worth"}),
+    *(("feature_maps", {"look": look}) for look in ("sums", "slice", "two", "worth")),
     ("kernels", {"on": "own"}),
     ("receptive_field", {"layer": "conv2d_7"}),
     ("try_it", {"by": "Upload"}),
@@ -74,8 +95,7 @@ WAYS_IN = [
 """Pages, and what makes them read parameters that they do not read otherwise."""
 DYNAMIC = {"look", "row", "column", "channel", *(f"pad_{end}" for end in ("top", "bottom", "left", "right"))}
 """Parameters whose names stand in no call."""
-OF_AN_OPEN_NETWORK = {"picture", "brought"}
-BESIDE_IT = {page: {"other"} for page in ("overview", "training")}
+OF_AN_OPEN_NETWORK = {"picture", "brought", "other"}
 """Parameters that are read only where a network of one's own is open."""
 
 
@@ -97,21 +117,9 @@ def named_by(page: str) -> set[str]:
     return found
 
 
-class Aspects:
-    """Stands in for `lesson.aspects`: which part is shown is a matter of whose turn it is."""
-
-    def __init__(self) -> None:
-        self.turn, self.most = 0, 1
-
-    def __call__(self, name: str, label: str, parts: Mapping[str, Any]) -> Any:
-        sys.modules["state"].option(name, list(parts), next(iter(parts)), st.segmented_control, label)
-        self.most = max(self.most, len(parts))
-        return list(parts.values())[self.turn % len(parts)].draw()
-
-
 @pytest.fixture(scope="module")
-def read(visit) -> Iterator[tuple[set[str], Aspects]]:
-    """The names of parameters that pages have read, to be cleared, and what shows one of several parts."""
+def read(visit) -> Iterator[set[str]]:
+    """The names of the parameters that pages have read; to be cleared."""
     visit("overview")
     state, names = sys.modules["state"], set()
     remember = state._remember
@@ -122,9 +130,7 @@ def read(visit) -> Iterator[tuple[set[str], Aspects]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(state, "_remember", note)
-        aspects = Aspects()
-        patch.setattr(sys.modules["lesson"], "aspects", aspects)
-        yield names, aspects
+        yield names
 
 
 def check(at, took: float) -> None:
@@ -142,15 +148,8 @@ def thorough(request: pytest.FixtureRequest) -> bool:
 def test_a_page_bears_any_value_of_each_of_its_parameters(visit, read, request, page):
     named = named_by(page)
     assert len(named) > 2
-    names, aspects = read
-    names.clear()
-    aspects.turn, aspects.most = 0, 1
-    ways_in = [way_in for opened, way_in in WAYS_IN if opened == page]
-    place = 0
-    while place < len(ways_in) + aspects.most - 1:
-        # Every way in shows the first aspects; then come the others.
-        way_in, aspects.turn = (*ways_in, {})[min(place, len(ways_in))], max(0, place - len(ways_in) + 1)
-        place += 1
+    read.clear()
+    for place, way_in in enumerate(way_in for opened, way_in in WAYS_IN if opened == page):
         # All parameters in one address, each with another value, and with others in each turn, way and page.
         for turn in range(len(VALUES)) if thorough(request) else (7 * place + 3 * EVERY.index(page),):
             query = {name: VALUES[(turn + k) % len(VALUES)] for k, name in enumerate(sorted(named | DYNAMIC))}
@@ -158,7 +157,7 @@ def test_a_page_bears_any_value_of_each_of_its_parameters(visit, read, request, 
             began = time.process_time()
             at = visit(page, **query | way_in)
             check(at, time.process_time() - began)
-    assert named - OF_AN_OPEN_NETWORK - BESIDE_IT.get(page, set()) <= names
+    assert named - OF_AN_OPEN_NETWORK <= read
 
 
 @pytest.mark.parametrize("size", [10**5, 10**6])
@@ -323,3 +322,17 @@ def test_a_files_name_is_shown_as_words(visit):
     ).run()
     check(at, 0)
     assert "**" not in at.warning[0].value
+
+
+def test_what_a_message_counts_by_is_sent_back_only_where_it_is_a_number(visit):
+    """It was sent back as it came, which no message to a browser can hold."""
+    at = visit("overview")
+    states = at._tree.get_widget_states()
+    (view,) = (each for each in at.get("bidi_component") if each.proto.component_name == "cnnviz.live_view")
+    odd = {"count": float("nan"), "version": float("inf"), "of": [float("nan")]}
+    states.widgets.add(
+        id=view.proto.id,
+        json_value=json.dumps(dict.fromkeys(("changes", "drawing", "compare", "numbers", "digit"), odd)),
+    )
+    at._run(states)
+    check(at, 0)

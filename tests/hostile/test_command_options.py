@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnviz.commands import main
+from cnnviz.commands import explore, main
 from harness.limited import MEGABYTE, limited_command
 
 ALL_DIGITS = ",".join(map(str, range(10_000)))
@@ -82,3 +82,17 @@ def test_too_many_sheets_cost_nothing(tmp_path: Path) -> None:
     end = limited_command(*command, memory=600 * MEGABYTE, seconds=15, cwd=tmp_path)
     assert end.status == 2, end.message
     assert end.peak < 300 * MEGABYTE
+
+
+def test_the_explorer_starts_for_a_user_without_a_home(monkeypatch):
+    """As in a container whose user stands in no list: Streamlit asks for the home."""
+    pwd = pytest.importorskip("pwd")
+
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    explore._give_a_home()
+    assert Path.home() == Path(os.sep)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from PIL import Image
 from cnnviz.commands import main
 from cnnviz.images.mnist import load_mnist
 from cnnviz.resources import asset
+from cnnviz.stage.recorded_runs import RecordedRuns
 
 CNNVIZ = f"{sys.executable} -m cnnviz"
 
@@ -128,3 +131,12 @@ def test_a_folder_of_odd_files_is_read_as_far_as_it_holds_pictures(tmp_path: Pat
     done = shell(f"{CNNVIZ} predict photos/good.png --classes photos/pipe.png", tmp_path)
     assert done.returncode == 2
     assert b"pipe.png has no names" in done.stderr
+
+
+def test_no_title_changes_where_the_script_of_recorded_runs_ends():
+    title = "<!--<script></script>--><img src=//host.example/b.png>"
+    page = RecordedRuns(["mnist_maxpool.short"], load_mnist()[1][0][0], title=title)._repr_html_()
+    (held,) = re.findall('<script type="application/json" data-part="runs">(.*?)</script>', page, re.DOTALL)
+    assert "<" not in held
+    assert title in str(json.loads(held))
+    assert "<!--" not in page

@@ -131,3 +131,12 @@ def test_a_step_that_has_no_end_is_ended():
     program = "from cnnviz.resources import limit_processor_time as limit\nlimit(1)\nwhile True: pass"
     ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
     assert ended.returncode == -signal.SIGXCPU
+
+
+def test_only_runs_that_the_walk_is_about_are_kept_for_it(room):
+    """Each keeps its weights, and another run's network may be as large as a training bears."""
+    card = room.training_card
+    for each in (*(RunSettings("own.keras", seed=seed) for seed in range(20)), card.start_of("rate")):
+        run = SimpleNamespace(settings=each, curves=None, layers=())
+        card.remember(run, {"step": 1, "arrays": {}})
+    assert [*st.session_state.pop("training outcomes")] == [card.start_of("rate")]

@@ -71,3 +71,16 @@ def test_another_blas_is_measured_anew(tmp_path: Path, monkeypatch: pytest.Monke
     assert measured_once("speed", lambda: 1) == 1
     monkeypatch.setattr(processor, "blas_name", lambda: "another")
     assert measured_once("speed", lambda: 2) == 2
+
+
+def test_a_user_without_a_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user stands in no list: `Path.home` then raises RuntimeError."""
+    pwd = pytest.importorskip("pwd")
+
+    def nobody(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("HOME", "XDG_CACHE_HOME", "CNNVIZ_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert measured_once("speed", lambda: 1) is None

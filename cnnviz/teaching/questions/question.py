@@ -69,6 +69,10 @@ class Question:
         return "\n".join(map(one_line, [*self.prompt.split("\n"), *lines]))
 
 
+class NothingToAsk(ValueError):
+    """What is asked about leaves no wrong answer, as a network may whose numbers are all 0."""
+
+
 def question(prompt: str, right: Choice, wrong: Iterable[Choice], *, most: int = 4) -> Question:
     """A question whose wrong choices are those that differ from the right one, and from each other.
 
@@ -91,7 +95,8 @@ def question(prompt: str, right: Choice, wrong: Iterable[Choice], *, most: int =
     Raises
     ------
     ValueError
-        If the right choice has a misconception, a wrong one has none, or no wrong one is left.
+        If the right choice has a misconception, or a wrong one has none; `NothingToAsk` if no wrong one is
+        left.
     """
     if not right.right:
         raise ValueError(f"right must be a choice without misconception, got {right.misconception!r}")
@@ -102,7 +107,7 @@ def question(prompt: str, right: Choice, wrong: Iterable[Choice], *, most: int =
         if len(kept) < most:
             kept.setdefault(choice.text, choice)
     if len(kept) == 1:
-        raise ValueError(f"wrong must have a choice other than the right one, {right.text!r}")
+        raise NothingToAsk(f"wrong must have a choice other than the right one, {right.text!r}")
     return Question(prompt, tuple(sorted(kept.values(), key=_place(kept))))
 
 
