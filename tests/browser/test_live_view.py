@@ -362,8 +362,8 @@ STROKE = """(steps) => {
   const [first] = steps;
   const target = root.getRootNode().elementFromPoint(...first);
   const touch = (kind, [clientX, clientY], to = window) => to.dispatchEvent(new PointerEvent(kind, {
-    clientX, clientY, pointerId: 7, pointerType: "touch", isPrimary: true, bubbles: true,
-    button: kind === "pointermove" ? -1 : 0, buttons: kind === "pointerup" ? 0 : 1, composed: true, cancelable: true,
+    clientX, clientY, pointerId: 7, pointerType: "touch", isPrimary: true, bubbles: true, composed: true,
+    button: kind === "pointermove" ? -1 : 0, buttons: kind === "pointerup" ? 0 : 1, cancelable: true,
   }));
   touch("pointerdown", first, target);
   for (const step of steps) touch("pointermove", step);
