@@ -22,11 +22,26 @@ MODELS = ("mnist_14k", "mnist_maxpool")
 
 
 def aspects(page: str) -> list[tuple[str, str, str]]:
-    """(page, parameter, aspect) of what a page shows one at a time, where its aspects stand in the call."""
-    calls = [node for node in ast.walk(ast.parse(page_code(page))) if isinstance(node, ast.Call)]
-    calls = [each for each in calls if getattr(each.func, "attr", "") in ("aspects", "closer_in_aspects")]
-    written = [(each.args[0].value, each.args[-1]) for each in calls if isinstance(each.args[-1], ast.Dict)]
-    return [(page, name, key.value) for name, parts in written for key in parts.keys]
+    """(page, parameter, aspect) of what a page shows one at a time: of a dict in the call, or named there."""
+    nodes = list(ast.walk(ast.parse(page_code(page))))
+    stored: dict[str, list[str]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            stored.setdefault(ast.unparse(node.targets[0]), []).extend(_keys(node.value))
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            (place,) = node.targets
+            stored.setdefault(ast.unparse(place.value), []).append(getattr(place.slice, "value", ""))
+    return [
+        (page, node.args[0].value, key)
+        for node in nodes
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("aspects", "closer_in_aspects")
+        for parts in node.args[-1:]
+        for key in (_keys(parts) if isinstance(parts, ast.Dict) else stored[ast.unparse(parts)])
+    ]
+
+
+def _keys(node: ast.Dict) -> list[str]:
+    return [getattr(key, "value", "") for key in node.keys]
 
 
 def page_code(page: str) -> str:

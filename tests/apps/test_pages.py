@@ -51,7 +51,9 @@ def test_each_aspect_of_a_part_is_shown_where_the_address_says_it(visit, page, n
     assert not at.exception
     assert not at.warning
     chosen = [each for each in at.button_group if each.key.split(".")[1] == name]
-    assert [each.value for each in chosen] == [aspect]
+    # One network has no 1x1 convolution, of which there is nothing to choose.
+    lacks = (page, name, model) == ("one_by_one", "about", "mnist_maxpool")
+    assert [each.value for each in chosen] == ([] if lacks else [aspect])
 
 
 @pytest.mark.parametrize("page", [*PAGES, *REFERENCE])

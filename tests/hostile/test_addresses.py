@@ -21,7 +21,7 @@ from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 import cnnviz
-from apps.conftest import PAGES, REFERENCE, page_code
+from apps.conftest import ASPECTS, PAGES, REFERENCE
 from cnnviz.resources import app
 from cnnviz.stage import component
 from cnnviz.stage.component import answer, raster_of
@@ -52,33 +52,9 @@ EVERY = [*PAGES, *REFERENCE]
 """The lessons, and what is no lesson."""
 
 
-def aspects(page: str) -> list[dict[str, str]]:
-    """What asks for each thing that a page shows one at a time, by all parameters that choose among some."""
-    nodes = list(ast.walk(ast.parse(page_code(page))))
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
-    names = [
-        each.args[0].value
-        for each in calls
-        if getattr(each.func, "attr", "") in ("aspects", "closer_in_aspects")
-    ]
-    pairs = [
-        pair
-        for node in nodes
-        if isinstance(node, ast.Dict)
-        for pair in zip(node.keys, node.values, strict=True)
-    ]
-    pairs += [
-        (node.targets[0].slice, node.value)
-        for node in nodes
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
-    ]
-    keys = [key.value for key, value in pairs if ast.unparse(value).startswith("Aspect(")]
-    return [dict.fromkeys(names, key) for key in keys]
-
-
 WAYS_IN = [
     *((page, {}) for page in EVERY),
-    *((page, asked) for page in PAGES for asked in aspects(page)),
+    *((page, {name: aspect}) for page, name, aspect in ASPECTS),
     ("convolution", {"source": "cells", "sliding": "slide"}),
     ("activation_functions", {"dies": "training"}),
     ("activation_functions", {"dies": "zeros"}),
