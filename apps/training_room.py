@@ -32,9 +32,11 @@ from cnnviz.training.watched_run import Curves, WatchedRun
 from cnnviz.training.watched_training import NETWORKS, RunSettings, network_of
 
 _PANEL = component("training")
-_SEEN = "training looking"
+_SEEN, _HEARD = "training looking", "training heard"
 PATIENCE = 1000
 """Milliseconds from one look at the queue to the next."""
+MOST = 2**53
+"""Commands are numbered from 1 to below this: what JavaScript's numbers hold exactly."""
 FIELDS = 0.5
 """Seconds from one effective field to the next, while it trains: it costs a backward pass."""
 
@@ -253,6 +255,7 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
         said = f"{said} Not done: {look.refused}."
     part.header |= {
         "said": said,
+        "heard": st.session_state.get(_HEARD, 0),
         "playing": run is not None and run.playing and mine,
         "watching": look.watching,
         "waits": before > 0,
@@ -289,14 +292,28 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
 
 def _obey(look: Looking) -> None:
     """Do what was asked for on the panel; what makes no sense is not done."""
-    asked = getattr(st.session_state.get("training"), "command", None)
-    if not isinstance(asked, Mapping):
+    commands = _unheard(getattr(st.session_state.get("training"), "command", None))
+    if not commands:
         return
     look.refused, look.file = "", None
-    try:
-        _do(look, asked)
-    except (OSError, ValueError, RuntimeError, MemoryError) as error:
-        look.refused = getattr(error, "strerror", "") or str(error) or "it takes too much memory"
+    for asked in commands:
+        try:
+            _do(look, asked)
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
+            look.refused = getattr(error, "strerror", "") or str(error) or "it takes too much memory"
+
+
+def _unheard(asked: Any) -> list[Mapping[str, Any]]:
+    """The commands that were not heard before: the panel says each again until it knows that it was."""
+    heard = st.session_state.get(_HEARD, 0)
+    found = []
+    for command in asked if isinstance(asked, list) else []:
+        number = command.get("n") if isinstance(command, Mapping) else None
+        if type(number) is int and heard < number < MOST:
+            found.append(command)
+            heard = number
+    st.session_state[_HEARD] = heard
+    return found
 
 
 def _do(look: Looking, asked: Mapping[str, Any]) -> None:

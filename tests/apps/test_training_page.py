@@ -141,7 +141,7 @@ def test_buttons_do_what_they_say(room, tmp_path):
     assert b"After step 2" in base64.b64decode(look.file["content"])
     room._obey(look)
     assert look.file is not None
-    st.session_state["training"] = SimpleNamespace(command={"do": "close"})
+    st.session_state["training"] = SimpleNamespace(command=[{"n": 1, "do": "close"}])
     room._obey(look)
     assert look.file is None  # It is sent once, not with every picture from here on.
     for nonsense in (10**9, -1, True, "2", None):
@@ -151,6 +151,22 @@ def test_buttons_do_what_they_say(room, tmp_path):
     assert run.gone or run.wait_for(lambda: run.gone)
     assert queue.on is not run
     assert look.step is None
+
+
+def test_what_is_asked_for_at_once_is_all_done_and_once(room):
+    """A command that comes right after another takes its place: it brings the other along."""
+    st.session_state.clear()
+    look = room.Looking(SMALL)
+    asked = [{"n": 1, "do": "weights", "name": "dense/bias"}, {"n": 2, "do": "field", "layer": "conv2d"}]
+    st.session_state["training"] = SimpleNamespace(command=asked)
+    room._obey(look)
+    assert (look.weights, look.field_layer) == ("dense/bias", "conv2d")
+    look.weights = ""
+    asked.append({"n": 3, "do": "channel", "channel": 2})
+    room._obey(look)
+    assert (look.weights, look.channel) == ("", 2)
+    assert panel_of(room, look)["heard"] == 3
+    st.session_state.clear()
 
 
 def test_a_run_of_the_walk_is_started_and_told_of(room, monkeypatch):

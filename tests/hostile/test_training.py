@@ -54,6 +54,13 @@ def room(visit, monkeypatch):
 
 
 def send(at, command: Any) -> None:
+    """Let the panel's component ask for something, as its next command."""
+    known = "training heard" in at.session_state
+    heard = at.session_state["training heard"] if known else 0
+    said(at, [{**command, "n": heard + 1} if isinstance(command, dict) else command])
+
+
+def said(at, commands: Any) -> None:
     """Let the panel's component say something."""
     (panel,) = (
         each.proto.id for each in at.get("bidi_component") if each.proto.component_name == "cnnviz.training"
@@ -61,11 +68,11 @@ def send(at, command: Any) -> None:
     states = at._tree.get_widget_states()
     states.widgets.add(
         id=_make_trigger_id(panel, "events"),
-        json_trigger_value=json.dumps([{"event": "command", "value": command}]),
+        json_trigger_value=json.dumps([{"event": "command", "value": commands}]),
     )
     at._run(states)
-    assert not at.exception, command
-    assert not [text for text in markdown(at) if marks(text)], command
+    assert not at.exception, commands
+    assert not [text for text in markdown(at) if marks(text)], commands
 
 
 def test_a_run_bears_any_message_of_its_panel(visit, room):
@@ -77,6 +84,9 @@ def test_a_run_bears_any_message_of_its_panel(visit, room):
         send(at, command)
         assert room.runs().on is run
         assert not run.gone, command
+    for number in (None, 0, -1, 1, 0.5, True, "2", 2**53, HUGE, [], {}):
+        said(at, [{"do": "leave", "n": number}])
+        assert room.runs().on is run, number
     assert run.picture()["step"] == 1
 
 

@@ -28,7 +28,7 @@ const TILE = 28;
 export function show({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".training");
   root.panel ??= new Panel(root);
-  root.panel.ask = (/** @type {string} */ what, /** @type {object} */ more = {}) => setTriggerValue("command", { do: what, ...more });
+  root.panel.tell = (/** @type {object[]} */ commands) => setTriggerValue("command", commands);
   root.panel.next = (/** @type {number} */ count) => setStateValue("tick", count);
   root.panel.take(data);
   return () => root.panel.stop();
@@ -44,8 +44,16 @@ class Panel {
     this.scrubbing = false;
     /** @type {Uint8Array | null} */
     this.data = null;
-    /** @type {(what: string, more?: object) => void} */
-    this.ask = () => {};
+    /**
+     * What was asked for and not heard yet. All of it goes out each time: of two questions that come shortly after one
+     * another Streamlit keeps the later alone.
+     *
+     * @type {{ n: number }[]}
+     */
+    this.asked = [];
+    this.number = 0;
+    /** @type {(commands: object[]) => void} */
+    this.tell = () => {};
     /** @type {(count: number) => void} */
     this.next = () => {};
     root.addEventListener("click", (event) => this.clicked(event));
@@ -69,6 +77,16 @@ class Panel {
     // The curves are as wide as there is room, and what is drawn in them has a size of its own.
     this.sizes = new ResizeObserver(() => this.header && this.drawCurves());
     this.part("dialog").addEventListener("close", () => this.ask("close"));
+  }
+
+  /**
+   * @param {string} what
+   * @param {object} [more]
+   */
+  ask(what, more = {}) {
+    this.number += 1;
+    this.asked.push({ n: this.number, do: what, ...more });
+    this.tell(this.asked);
   }
 
   /**
@@ -107,7 +125,10 @@ class Panel {
       this.draw();
     }
     clearTimeout(this.waiting);
-    const { moves, patience } = this.header;
+    // A notebook loses nothing, and does not say what it has heard.
+    const { moves, patience, heard = this.number } = this.header;
+    this.asked = this.asked.filter(({ n }) => n > heard);
+    this.number = Math.max(this.number, heard);
     if (moves) this.askSoon(Math.max(PAUSE, patience));
   }
 

@@ -36,7 +36,7 @@ export function widget(parts, show) {
           parentElement: root,
           setStateValue: () => {},
           // Python hears it once no cell runs.
-          setTriggerValue: (_, asked) => model.send(/** @type {object} */ (asked)),
+          setTriggerValue: (_, asked) => model.send(/** @type {object[]} */ (asked).at(-1) ?? {}),
         });
         if (ends) stop = ends;
       };
