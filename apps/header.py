@@ -457,7 +457,7 @@ def _card_of_own(here: Current) -> str:
     if isinstance(digit, opened.OpenedPicture):
         drawn, known = digit.drawn, None if digit.own else own.label(digit.index)
         colours = b"" if drawn is None else png(_thumbnail(drawn))
-        label = None if known is None else known[1]
+        number, label = (None, None) if known is None else known
     else:
         colours = ink_png(digit.image, surroundings()["theme"])
         number = digit.label if own.reads_digits else None
@@ -469,10 +469,10 @@ def _card_of_own(here: Current) -> str:
         if colours
         else ""
     )
-    if label is None:
+    if number is None or label is None:
         words = f"<p>This is<br><b>{title}</b></p><p>{name} says<br><b>{answer}</b></p>"
     else:
-        verdict, mark = ("right", "✓") if own.is_right(run, label) else ("wrong", "✗")
+        verdict, mark = ("right", "✓") if own.is_right(run, number) else ("wrong", "✗")
         words = f"""<p>The label says<br><b>{html.escape(label)}</b></p>
       <p class="{verdict}">{name} says<br><b>{answer}</b>
         <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""
