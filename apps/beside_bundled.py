@@ -14,6 +14,7 @@ import state
 import streamlit as st
 from chosen_digit import choose_test_digit, test_digits
 from plain import plain
+from sample import check_digits
 
 from cnnviz.colours import Scale
 from cnnviz.network.evaluation import standard_error
@@ -69,6 +70,7 @@ def _draw(own: OpenedNetwork) -> None:
 
 def paired(own: OpenedNetwork, other: str) -> PairedAnswers:
     """What both say of all test digits; that of a bundled network was recorded."""
+    check_digits(own.network)
     images, labels = test_digits()
 
     def read(name: str, key: str, net: Any) -> np.ndarray:

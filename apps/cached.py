@@ -38,9 +38,8 @@ from cnnviz.concepts.downsampling import pooled_move as compare_pooled
 from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.concepts.saturation import Hearing, hearing
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
-from cnnviz.images.image_files import ImageError, read_image
+from cnnviz.images.image_files import ImageError
 from cnnviz.images.no_digits import no_digits
-from cnnviz.kernels.photographs import SIDE
 from cnnviz.network.confusion import Classification
 from cnnviz.network.evaluation import Evaluation, evaluate
 from cnnviz.network.mistakes import SURE, Mistake, mistakes
@@ -273,13 +272,6 @@ def field_check(which: Which, digit: Digit, layer: str, row: int, col: int) -> F
 def stack(text: str, size: int) -> ReceptiveFields:
     """The receptive fields of a written stack on an input of that size; ValueError if it does not fit."""
     return cnnviz.receptive_field(stack_specs(text), size)
-
-
-@st.cache_resource(show_spinner="Reading the picture", max_entries=16)
-def grey_picture(content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """A picture's brightness, for one kernel and smaller for many; ImageError if it cannot be read."""
-    image = read_image(content, side=4 * SIDE)
-    return kernels.grey(image), kernels.grey(image, kernels.SMALL_SIDE)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -22,7 +22,7 @@ import streamlit as st
 from chosen_digit import Digit, choose_own, choose_test_digit, is_own, test_digits
 from components import component
 from plain import plain
-from sample import MOST_MADE, MOST_OPENED, Sample
+from sample import MOST_MADE, MOST_OPENED, Sample, most_digits
 from surroundings import surroundings
 
 from cnnviz.colours import ink_png, png
@@ -88,7 +88,10 @@ class Current:
     def measures_digits(self) -> bool:
         """Whether it can be measured over MNIST's digits and their labels."""
         own = self.opened
-        return own is None or (own.shows_digits and own.reads_digits and reads_digits(own.network))
+        if own is None:
+            return True
+        reads = own.shows_digits and own.reads_digits and reads_digits(own.network)
+        return reads and most_digits(own.network) >= len(test_digits()[0])
 
     @property
     def classes(self) -> list[str] | None:
@@ -103,8 +106,10 @@ class Current:
     def sample(self, most: int) -> Sample:
         """What it is measured over where labels do not matter: at most so many of what it is shown."""
         own = self.opened
-        if own is None or own.shows_digits:
+        if own is None:
             return Sample(most)
+        if own.shows_digits:
+            return Sample(max(1, min(most, most_digits(own.network))))
         most = min(most, MOST_MADE if own.examples is own.made else min(MOST_OPENED, len(own.examples)))
         return Sample(passes(own.network, most), self.model, id(own.examples))
 
@@ -452,7 +457,7 @@ def _card_of_own(here: Current) -> str:
     if isinstance(digit, opened.OpenedPicture):
         drawn, known = digit.drawn, None if digit.own else own.label(digit.index)
         colours = b"" if drawn is None else png(_thumbnail(drawn))
-        label = None if known is None else known[1]
+        number, label = (None, None) if known is None else known
     else:
         colours = ink_png(digit.image, surroundings()["theme"])
         number = digit.label if own.reads_digits else None
@@ -464,10 +469,10 @@ def _card_of_own(here: Current) -> str:
         if colours
         else ""
     )
-    if label is None:
+    if number is None or label is None:
         words = f"<p>This is<br><b>{title}</b></p><p>{name} says<br><b>{answer}</b></p>"
     else:
-        verdict, mark = ("right", "✓") if own.is_right(run, label) else ("wrong", "✗")
+        verdict, mark = ("right", "✓") if own.is_right(run, number) else ("wrong", "✗")
         words = f"""<p>The label says<br><b>{html.escape(label)}</b></p>
       <p class="{verdict}">{name} says<br><b>{answer}</b>
         <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""

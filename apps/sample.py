@@ -7,11 +7,33 @@ from typing import Any
 
 from chosen_digit import test_digits
 
+from cnnviz.network.inputs import images_of
+from cnnviz.network.memory import billions, work_of_one
+from cnnviz.network.network import Network
 from cnnviz.network.open_networks import OPEN
 from cnnviz.numbers import counted
 
 MOST_OPENED, MOST_MADE = 100, 20
 """Pictures of the user's own, and of made ones where nobody has opened any."""
+
+DIGITS_WORK = 5 * 10**12
+"""Multiply-adds that a network of the user's own may take to read test digits: some minutes on two cores."""
+
+
+def most_digits(net: Network) -> int:
+    """How many test digits a network may be asked to read while somebody waits."""
+    return int(DIGITS_WORK / max(1, work_of_one(net, images_of(net, test_digits()[0][:1]))))
+
+
+def check_digits(net: Network) -> None:
+    """ValueError if it may not be asked to read all of them."""
+    images = test_digits()[0]
+    if most_digits(net) < len(images):
+        total = len(images) * work_of_one(net, images_of(net, images[:1]))
+        raise ValueError(
+            f"{len(images):,} of them would take {billions(total)} multiply-adds; the limit is "
+            f"{billions(DIGITS_WORK)}"
+        )
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-import turns
 from lesson import Aspect
 from plain import plain
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnnviz import kernels, ops
-from cnnviz.images.image_files import ImageError
+from cnnviz.images.image_files import ImageError, read_image
+from cnnviz.kernels.photographs import SIDE
 from cnnviz.layers.layer import quoted
 from cnnviz.numbers import counted, percent, shortened
 from cnnviz.teaching.questions import kernels as questions
@@ -36,32 +36,37 @@ def forget_cells() -> None:
 
 
 def keep_picture() -> None:
-    """Take what was uploaded, or taken away: the widget itself forgets it on another page."""
-    file = st.session_state["kernels.file"]
+    """Take what was uploaded, or taken away: the widget itself forgets it on another page.
+
+    What is drawn of it is kept, or why it is not: never the file, which may be large.
+    """
+    file, kept = st.session_state["kernels.file"], st.session_state
+    kept["kernels.picture"], kept["kernels.refused"] = None, ""
     # What the server does not hold, an upload that is gone or was never made, is no UploadedFile.
-    held = isinstance(file, UploadedFile)
-    st.session_state["kernels.picture"] = (file.name, file.getvalue()) if held else None
+    if not isinstance(file, UploadedFile):
+        return
+    try:
+        image = read_image(file, side=4 * SIDE)
+        greys = kernels.grey(image), kernels.grey(image, kernels.SMALL_SIDE)
+        if min(greys[1].shape) >= kernels.SIZES[-1]:
+            kept["kernels.picture"] = greys
+            return
+        reason = f"what is drawn of it has only {greys[1].shape[1]} × {greys[1].shape[0]} pixels"
+    except ImageError as error:
+        reason = str(error)
+    kept["kernels.refused"] = f"{shortened(file.name, 60)} is not shown: {reason}. The photograph stands in."
 
 
 def uploaded(stand_in: Any) -> Any:
     """The learner's own picture, large and small; what stands in, until there is one that can be read."""
     words = "A picture: PNG, JPEG, WebP or GIF, up to 10 MB"
     st.file_uploader(words, key="kernels.file", on_change=keep_picture)
-    kept = st.session_state.get("kernels.picture")
-    if not kept:
+    kept, refused = (st.session_state.get(f"kernels.{each}") for each in ("picture", "refused"))
+    if refused:
+        st.warning(plain(refused))
+    elif not kept:
         st.caption("Until you choose one, the photograph stands in.")
-        return stand_in
-    file, content = kept
-    try:
-        with turns.aside():
-            greys = cached.grey_picture(content)
-        if min(greys[1].shape) >= kernels.SIZES[-1]:
-            return greys
-        reason = f"what is drawn of it has only {greys[1].shape[1]} × {greys[1].shape[0]} pixels"
-    except ImageError as error:
-        reason = str(error)
-    st.warning(f"{plain(shortened(file, 60))} is not shown: {plain(reason)}. The photograph stands in.")
-    return stand_in
+    return kept or stand_in
 
 
 def cost() -> None:

@@ -111,5 +111,9 @@ def _name(value: Any, number: int, where: str) -> str:
     name = value[-1] if isinstance(value, list | tuple) and value else value
     if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
         raise ValueError(f"{where} must have a name for class {number}, got {brief(value)}")
-    # It is written into a line of text.
-    return "".join(c if c.isprintable() else "?" for c in str(name).strip()[:LONGEST])
+    return as_name(str(name))
+
+
+def as_name(text: str) -> str:
+    """A class's name as it is written into a line of text; those of two classes may become one."""
+    return "".join(c if c.isprintable() else "?" for c in text.strip()[:LONGEST])

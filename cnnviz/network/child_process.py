@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, BinaryIO
 from weakref import WeakSet
 
@@ -32,7 +33,7 @@ from cnnviz.network.keras_file import load_model
 from cnnviz.network.messages import Message, NoMessage
 from cnnviz.network.network import Network
 from cnnviz.network.run import Gradient, Run, forward_pass
-from cnnviz.numbers import shortened
+from cnnviz.numbers import brief, shortened
 from cnnviz.resources import limit_address_space, start_python
 
 SECONDS = 60.0
@@ -40,6 +41,22 @@ SECONDS = 60.0
 
 HEADROOM = 2**30
 """Bytes of address space beside the limit of memory: the interpreter, its libraries, threads' stacks."""
+
+
+MOST_WORDS = 1000
+"""Letters of a refusal."""
+_WIDEST = 8
+"""Bytes of a number."""
+
+
+class WrongAnswer(ValueError):
+    """A child's answer has not what was asked for; says what it has."""
+
+
+def arrays_of(run: Run) -> dict[str, np.ndarray]:
+    """What each layer of a run gives, behind its activation and before it, as they are called here."""
+    outputs = {f"output {name}": run[name] for name in run}
+    return outputs | {f"before {name}": run.pre_activation(name) for name in run}
 
 
 class ComputingProcess:
@@ -75,8 +92,23 @@ class ComputingProcess:
         """The child's, while there is one."""
         return None if self._process is None else self._process.pid
 
-    def ask(self, what: str, *about: Any) -> Message:
-        """What the child answers.
+    def ask(
+        self,
+        what: str,
+        *about: Any,
+        wanted: Mapping[str, tuple[int, ...]] | None = None,
+        known: Mapping[str, np.ndarray] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """The arrays that the child answers with, by the names of those that are `wanted`.
+
+        Parameters
+        ----------
+        what, about
+            The question, and what it is about.
+        wanted
+            The arrays' shapes, that are known before they are computed; an answer of others is none.
+        known
+            Arrays in whose place the child may say that they are the same.
 
         Raises
         ------
@@ -91,10 +123,10 @@ class ComputingProcess:
                 self._kill()
                 raise self._was_closed()
             if starts:
-                loaded = self._answered("load")
+                self._answered("load")
                 if what == "load":
-                    return loaded
-            return self._answered(what, *about)
+                    return {}
+            return self._answered(what, *about, wanted=wanted or {}, known=known or {})
 
     def close(self) -> None:
         """End the child; what is asked from now on is refused."""
@@ -117,8 +149,14 @@ class ComputingProcess:
             stderr=subprocess.DEVNULL,
         )
 
-    def _answered(self, *question: Any) -> Message:
+    def _answered(
+        self,
+        *question: Any,
+        wanted: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
+        known: Mapping[str, np.ndarray] = MappingProxyType({}),
+    ) -> dict[str, np.ndarray]:
         name, process = Path(self.path).name, self._process
+        most = min(self.memory + HEADROOM, _WIDEST * sum(map(math.prod, wanted.values())))
         assert process is not None
         try:
             assert process.stdin is not None
@@ -126,9 +164,11 @@ class ComputingProcess:
             pickle.dump(question, process.stdin, protocol=5)
             process.stdin.flush()
             with io.BufferedReader(_Patient(process.stdout, time.monotonic() + self.seconds)) as answers:
-                answer = Message.read(answers, most=self.memory + HEADROOM)
+                answer = Message.read(answers, most)
             if answer is None:
                 raise EOFError
+            if answer.kind != "refused":
+                return _as_wanted(answer, wanted, known)
         except TimeoutError:
             self._kill()
             raise ValueError(
@@ -142,15 +182,16 @@ class ComputingProcess:
         except NoMessage:
             self._kill()
             raise ValueError(
-                f"{name} was stopped: {_DOING[question[0]]} came to no answer, or to one that takes more "
-                f"than the {self.memory / 1e9:,.1f} GB that it may"
+                f"{name} was stopped: {_DOING[question[0]]} came to no answer, or to one larger than what "
+                "was asked for"
             ) from None
+        except WrongAnswer as error:
+            self._kill()
+            raise ValueError(f"{name} was stopped: {_DOING[question[0]]} gave {error}") from None
         except BaseException:
             self._kill()  # What is left of this answer would be taken for the next one's.
             raise
-        if answer.kind == "refused":
-            raise ValueError(str(answer.said["words"]))
-        return answer
+        raise ValueError(shortened(str(answer.said.get("words")), MOST_WORDS))
 
     def _kill(self) -> None:
         process, self._process = self._process, None
@@ -178,6 +219,25 @@ _PROCESSES: WeakSet[ComputingProcess] = WeakSet()
 def _close_all() -> None:
     for process in list(_PROCESSES):
         process.close()
+
+
+def _as_wanted(
+    answer: Message, wanted: Mapping[str, tuple[int, ...]], known: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The arrays that are wanted, those of the answer or the known ones that it names."""
+    said = answer.said.get("same")
+    same = {name for name in said if isinstance(name, str)} if isinstance(said, list) else set()
+    found = {name: known[name] for name in known.keys() & same} | dict(answer.arrays)
+    for name, shape in wanted.items():
+        if name not in found:
+            raise WrongAnswer(f"no numbers of {shortened(name, 100)}")
+        array = found[name]
+        if array.shape != shape or array.dtype not in (np.float32, np.float64):
+            raise WrongAnswer(
+                f"{brief(array.shape)} numbers of {array.dtype} for {shortened(name, 100)}, which has "
+                f"{brief(shape)} of float32 or float64"
+            )
+    return {name: found[name] for name in wanted}
 
 
 class _Patient(io.RawIOBase):
@@ -235,12 +295,7 @@ class _Computing:
         run = forward_pass(self._with(changed), inputs, edits, inner=inner, base=base)
         if not begins_with:
             self._keep(number, run)
-        arrays = {f"output {name}": run[name] for name in run}
-        arrays |= {f"before {name}": run.pre_activation(name) for name in run}
-        known: dict[str, np.ndarray] = {}
-        if base is not None:
-            known = {f"output {name}": base[name] for name in base}
-            known |= {f"before {name}": base.pre_activation(name) for name in base}
+        arrays, known = arrays_of(run), {} if base is None else arrays_of(base)
         new = {name: array for name, array in arrays.items() if array is not known.get(name)}
         return Message("run", {"same": [name for name in arrays if name not in new]}, new)
 
@@ -320,7 +375,7 @@ def _serve(path: str, memory: int, questions: BinaryIO, answers: BinaryIO) -> No
             said = f"{_DOING[what]} takes more than the {memory / 1e9:,.1f} GB that it may"
             answer = Message("refused", {"words": f"{Path(path).name} was stopped: {said}"})
         except Exception as error:
-            answer = Message("refused", {"words": shortened(str(error) or type(error).__name__, 1000)})
+            answer = Message("refused", {"words": shortened(str(error) or type(error).__name__, MOST_WORDS)})
         answer.write(answers)
 
 

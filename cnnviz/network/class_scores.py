@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from cnnviz.images.class_names import as_name
 from cnnviz.network.confusion import Classification, Tally
 from cnnviz.network.examples import Examples
 from cnnviz.network.layer_graph import LayerGraph
@@ -49,19 +51,22 @@ def labels_by_output(
 ) -> dict[str, Any]:
     """The labels of the examples as classes of each output that they fit; {} if there are none.
 
-    A folder's classes are those of the output with the same names; without names, those of an output with
-    as many classes, in order.
+    A folder's classes are those of the output with the same names, each of which only one class has; without
+    names, those of an output with as many classes, in order.
     """
-    labels, folders = examples.labels, examples.classes
+    labels = examples.labels
+    # As a list of classes has them, where letters that do not print are none.
+    folders = None if examples.classes is None else [*map(as_name, examples.classes)]
     if labels is None or not len(labels):
         return {}
     found = {}
     for output, size in classes_of(net).items():
-        known = list(names.get(output, ()))
+        known = [*map(as_name, names.get(output, ()))]
+        called = Counter(known)
         if folders is None:
             if int(labels.min()) >= 0 and int(labels.max()) < size:
                 found[output] = labels
-        elif known and set(folders) <= set(known):
+        elif all(called[each] == 1 for each in folders):
             found[output] = np.array([known.index(each) for each in folders])[labels]
         elif size == len(folders):
             found[output] = labels

@@ -83,6 +83,11 @@ def _taken(graph: LayerGraph, layers: Sequence[Layer]) -> OneImage:
     return OneImage(shapes, sizes, most, sum(sizes[name] for name in outputs), kept, efforts, backward)
 
 
+def work_of_one(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> int:
+    """Multiply-adds that computing one of these images takes."""
+    return sum(effort.work for effort in one_image(graph, images).efforts.values())
+
+
 def check_kept(
     graph: LayerGraph, images: Mapping[str, np.ndarray], memory: Any = None, work: Any = None
 ) -> None:
@@ -130,12 +135,12 @@ def _check_efforts(
             f"held meanwhile of {_images(count)}; the limit is {_gigabytes(memory)}: {_RAISED}"
         )
     total = sum(effort.work for effort in efforts.values())
-    work = WORK.of(graph.work_limit if work is None else work)
-    if count and total > work:
+    most = WORK.of(graph.work_limit if work is None else work)
+    if count and total > most:
         heaviest = max(efforts, key=lambda name: efforts[name].work)
         raise ValueError(
-            f"{what} one image of {graph.name} would take as long as {_billions(total)} multiply-adds, most "
-            f"of them for layer {heaviest!r} ({graph[heaviest].kind}); the limit is {_billions(work)}: "
+            f"{what} one image of {graph.name} would take as long as {billions(total)} multiply-adds, most "
+            f"of them for layer {heaviest!r} ({graph[heaviest].kind}); the limit is {billions(most)}: "
             "work_limit=MULTIPLY_ADDS (a command's --work-limit BILLIONS) raises it"
         )
 
@@ -170,5 +175,6 @@ def _gigabytes(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count < 1e15 else f"{count / 1e9:.0e} GB"
 
 
-def _billions(count: float) -> str:
+def billions(count: float) -> str:
+    """A number of multiply-adds in words."""
     return f"{count / 1e9:,.1f} billion" if count < 1e15 else f"{count / 1e9:.0e} billion"

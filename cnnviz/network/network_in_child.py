@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.layer import Layer
-from cnnviz.network.child_process import ComputingProcess
+from cnnviz.network.child_process import ComputingProcess, arrays_of
 from cnnviz.network.forward import Edits
 from cnnviz.network.inputs import check_batch_size, images_of, prepared
 from cnnviz.network.layer_graph import single
@@ -67,16 +67,20 @@ class NetworkInChild(Network):
             return None
         number, begins_with = next(_NUMBERS), 0 if base is None else base.number
         question = (number, changed, dict(inputs), dict(edits), dict(inner), begins_with)
-        answer = self.child.ask("run", *question)
-        found = dict(answer.arrays)
-        if base is not None:
-            for name in answer.said["same"]:
-                kind, _, layer = name.partition(" ")
-                found[name] = base[layer] if kind == "output" else base.pre_activation(layer)
-        outputs, before = (
-            {layer.name: found[f"{kind} {layer.name}"] for layer in self} for kind in ("output", "before")
+        shapes, kinds = self._shapes(inputs), ("output", "before")
+        found = self.child.ask(
+            "run",
+            *question,
+            wanted={f"{kind} {name}": shape for name, shape in shapes.items() for kind in kinds},
+            known={} if base is None else arrays_of(base),
         )
+        outputs, before = ({name: found[f"{kind} {name}"] for name in shapes} for kind in kinds)
         return Passed(outputs, before, number)
+
+    def _shapes(self, inputs: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+        """Of what each layer gives, before its activation and behind it."""
+        count = len(inputs[self.inputs[0]])
+        return {name: (count, *shape) for name, shape in one_image(self, inputs).shapes.items()}
 
     def gradient_elsewhere(
         self, run: Run, seeds: Mapping[str, np.ndarray], pre_activations: Collection[str]
@@ -109,7 +113,10 @@ class NetworkInChild(Network):
         parts = []
         for first in range(0, count, batch_size):
             batch = {name: array[first : first + batch_size] for name, array in images.items()}
-            found = self.child.ask("predict", changed, prepared(self, batch), batch_size, method).arrays
+            inputs = prepared(self, batch)
+            shapes = self._shapes(inputs)
+            wanted = {name: shapes[self.resolve(name)] for name in self.outputs}
+            found = self.child.ask("predict", changed, inputs, batch_size, method, wanted=wanted)
             parts.append([found[name] for name in self.outputs])
         return single(tuple(np.concatenate(each) for each in zip(*parts, strict=True)))
 
@@ -154,31 +161,32 @@ class _GradientInChild(Gradient):
     def of_weights(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         wanted = [(name, *self.parse(name)) for name in names]
         missing = {
-            f"{layer.owner}/{weight}"
+            f"{layer.owner}/{weight}": layer.weights[weight].shape
             for _, layer, weight in wanted
             if (layer.owner, weight) not in self._weights
         }
         if missing:
-            for name, array in self._ask("weights", *sorted(missing)).items():
+            for name, array in self._ask("weights", missing).items():
                 owner, _, weight = name.rpartition("/")
                 self._weights[owner, weight] = self._filled(array, array)
         return {name: self._weights[layer.owner, weight] for name, layer, weight in wanted}
 
     def _output(self, name: str) -> np.ndarray | None:
         if name not in self._outputs:
-            self._outputs[name] = self._ask("output", name)[name]
+            self._outputs[name] = self._ask("output", {name: self.run[name].shape})[name]
         return self._outputs[name]
 
     def _pre_activation(self, layer: Layer) -> np.ndarray | None:
         if layer.name not in self._pre_activations:
-            self._pre_activations[layer.name] = self._ask("before", layer.name)[layer.name]
+            shape = self.run.pre_activation(layer.name).shape
+            self._pre_activations[layer.name] = self._ask("before", {layer.name: shape})[layer.name]
         return self._pre_activations[layer.name]
 
     def _weight(self, layer: Layer, weight: str) -> np.ndarray:
         name = f"{layer.name}/{weight}"
         return self.of_weights([name])[name]
 
-    def _ask(self, kind: str, *names: str) -> Mapping[str, np.ndarray]:
+    def _ask(self, kind: str, wanted: Mapping[str, tuple[int, ...]]) -> Mapping[str, np.ndarray]:
         run = self.run
         inputs = {name: run[name] for name in run.network.inputs}
         # Where the run was edited, the numbers that it had there.
@@ -187,4 +195,5 @@ class _GradientInChild(Gradient):
             {name: run.pre_activation(name) for name in run.edited},
         )
         about = (self._changed, inputs, fixed, self.seeds, tuple(self.of_pre_activations))
-        return self._child.ask("gradient", self._number, run.number, *about, (kind, names)).arrays
+        question = (self._number, run.number, *about, (kind, tuple(sorted(wanted))))
+        return self._child.ask("gradient", *question, wanted=wanted)

@@ -214,12 +214,22 @@ class OpenedNetwork:
 
         They are those of the first output that has labels, or else classes; [] where none has.
         """
-        output = next(iter([*self.labels, *self.class_counts]), None)
-        if output is None:
+        scores = self._scores(run)
+        if scores is None:
             return []
-        scores = as_scores(self.network, output, outputs_of(self.network, run.output)[output])
-        names, shares = self.classes.get(output), bool(are_probabilities(scores))
-        return [(names[k] if names else str(k), value, shares) for k, value in likeliest(scores[0], top)]
+        shares = bool(are_probabilities(scores))
+        return [(self.class_name(k), value, shares) for k, value in likeliest(scores[0], top)]
+
+    @property
+    def _answering(self) -> str | None:
+        """The first output that has labels, or else classes."""
+        return next(iter([*self.labels, *self.class_counts]), None)
+
+    def _scores(self, run: Run) -> np.ndarray | None:
+        output = self._answering
+        if output is None:
+            return None
+        return as_scores(self.network, output, outputs_of(self.network, run.output)[output])
 
     def said_of(self, run: Run) -> str:
         """What the network says of the first image, in words: "cat with 97 %", or the shape of its output."""
@@ -236,18 +246,19 @@ class OpenedNetwork:
 
     def class_name(self, number: int) -> str:
         """What `answer` calls a class."""
-        names = self.classes.get(next(iter([*self.labels, *self.class_counts]), ""), ())
+        names = self.classes.get(self._answering or "", ())
         return names[number] if number < len(names) else str(number)
 
-    def is_right(self, run: Run, label: str) -> bool:
-        """Whether the likeliest class of the first image has the name of its label."""
-        return [name for name, *_ in self.answer(run, 1)] == [label]
+    def is_right(self, run: Run, label: int) -> bool:
+        """Whether the likeliest class of the first image is its label; two classes may have one name."""
+        scores = self._scores(run)
+        return scores is not None and likeliest(scores[0], 1)[0][0] == label
 
     def label(self, place: int) -> tuple[int, str] | None:
         """The class that an example really is, for the first output that has labels: number and name."""
-        for output, labels in self.labels.items():
+        for labels in self.labels.values():
             number = int(labels[place])
-            return number, (self.classes.get(output) or {number: str(number)})[number]
+            return number, self.class_name(number)
         return None
 
     def evaluate(

@@ -289,21 +289,22 @@ def _add_comparison(scene: Scene, host: dict[str, Any], run: Run, cell: Any = No
         host["tensorflow"] = outputs
     else:
         numbers = {name: array[0] for name, array in outputs.items()}
-        host["tensorflow"] = {}
         if scene.plan.far:
             numbers = _at(numbers, cell)
+        host["tensorflow"] = {
             # What was asked about is sent back, and may be anything.
-            host["tensorflow"] = {"cell": cell if numbers else None}
-        host["tensorflow"] |= {name: scene.numbers.add(array) for name, array in numbers.items()}
+            "cell": cell if scene.plan.far and numbers else None,
+            "numbers": {name: scene.numbers.add(array) for name, array in numbers.items()},
+        }
 
 
 def _at(numbers: Mapping[str, np.ndarray], cell: Any) -> dict[str, np.ndarray]:
     """Of all numbers those of one cell, after its layer's activation and before."""
     layer, place = cell if isinstance(cell, list) and len(cell) == 2 else ("", 0)
-    if type(place) is not int:
+    if not isinstance(layer, str) or type(place) is not int or place < 0:
         return {}
-    names = [name for name in (layer, f"{layer} before") if isinstance(layer, str) and name in numbers]
-    return {name: numbers[name].reshape(-1)[place : place + 1] for name in names if place >= 0}
+    names = [name for name in (f"output {layer}", f"before {layer}") if name in numbers]
+    return {name: numbers[name].reshape(-1)[place : place + 1] for name in names}
 
 
 def _drawn(drawing: Any) -> np.ndarray:

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
-from zipfile import BadZipFile
 
 import numpy as np
 
 from cnnviz.network import LayerGraph, Run
+from cnnviz.network.messages import Message
 from cnnviz.verification.tensorflow_process import OneAtATime, TensorFlowProcess, available
 
 TIMEOUT = 180
@@ -55,9 +55,11 @@ def ask_tensorflow(path: Path, images: np.ndarray) -> Outputs:
             timeout=TIMEOUT,
         ).run(answer.write)
         answer.seek(0)
-        with np.load(answer, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        message = Message.read(answer)
+        if message is None:
+            raise ValueError("its answer was cut off")
+        return message.arrays
+    except (OSError, ValueError) as error:
         raise RuntimeError(str(error).partition("\n")[0]) from None
 
 

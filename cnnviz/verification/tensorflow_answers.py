@@ -2,13 +2,12 @@
 
 `python -m cnnviz.verification.tensorflow_answers QUESTION MODEL.keras` reads images (np.save) from stdin.
 To "verify" it writes lines of JSON: {"done": n} after each batch, and at last {"result": ...} as in the
-record. To "outputs" it writes an archive (np.savez): "name" is a layer's output, "name before" its
-pre-activation, left out for layers of nested models.
+record. To "outputs" it writes a message of arrays: "output NAME" is what a layer gives, "before NAME" what it
+gives before its activation, left out where it has none of its own and for layers of nested models.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnnviz.network.keras_file import load_model
+from cnnviz.network.messages import Message
 from cnnviz.verification.comparison import KerasFile, as_float32, verify
 from cnnviz.verification.tensorflow_process import answer_stream, sent_images
 
@@ -36,20 +36,19 @@ def verify_aloud(path: str, images: np.ndarray, answer: BinaryIO) -> None:
 
 def write_outputs(path: str, images: np.ndarray, answer: BinaryIO) -> None:
     file = KerasFile(Path(path))
-    outputs = file(images)
+    outputs, before = file(images), {}
     for layer in load_model(path):
         their_layer = file.layers.get(layer.name)
         if their_layer is None or layer.is_activation or layer.activation is None:
             continue
         activation, their_layer.activation = their_layer.activation, None
         try:
-            before = their_layer(*(outputs[name] for name in layer.inputs))
+            before[layer.name] = as_float32(their_layer(*(outputs[name] for name in layer.inputs)))
         finally:
             their_layer.activation = activation
-        outputs[f"{layer.name} before"] = as_float32(before)
-    archive = io.BytesIO()
-    np.savez(archive, **outputs)  # type: ignore[arg-type]
-    answer.write(archive.getvalue())
+    numbers = {f"output {name}": array for name, array in outputs.items()}
+    numbers |= {f"before {name}": array for name, array in before.items()}
+    Message("outputs", {}, numbers).write(answer)
 
 
 ANSWERS = {"verify": verify_aloud, "outputs": write_outputs}

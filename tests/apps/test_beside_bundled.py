@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,20 @@ def test_another_bundled_network_can_be_chosen(at):
     widget(at.segmented_control, "other").set_value("mnist_14k").run()
     assert not at.exception
     assert "right, mnist_14k" in htmls(at)
+
+
+def test_a_network_that_would_take_hours_is_not_asked_for_all_test_digits(at, monkeypatch):
+    monkeypatch.setattr(sys.modules["sample"], "DIGITS_WORK", 10**6)
+    at.run()
+    assert not at.exception
+    (error,) = at.error
+    assert re.fullmatch(
+        r"The test digits were not read: 10,000 of them would take [\d.]+ billion multiply-adds; "
+        r"the limit is 0\.0 billion\.",
+        error.value.replace("\\", ""),
+    )
+    assert "Next mistake" not in [button.label for button in at.button]
+    monkeypatch.undo()
+    at.run()
+    assert not at.error
+    assert "Next mistake" in [button.label for button in at.button]

@@ -130,12 +130,18 @@ def png(image: np.ndarray) -> bytes:
     return content.getvalue()
 
 
+def holds_no_file(at) -> bool:
+    """Whether the session keeps what is drawn of a picture, and no file's bytes, which may be many."""
+    return all(isinstance(part, np.ndarray) for part in at.session_state["kernels.picture"] or ())
+
+
 def test_a_picture_of_ones_own(visit):
     at = visit("kernels", on="own")
     assert "192 by 164" in drawn(at, "kernel-response")["alt"], "the photograph stands in"
     picture = png(np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8))
     at.file_uploader(key="kernels.file").upload("mine.png", picture, "image/png").run()
     assert not at.warning
+    assert holds_no_file(at)
     assert "on an image of 40 by 90 pixels" in drawn(at, "kernel-response")["alt"]
     visit("pooling")
     at = visit("kernels", on="own")
@@ -157,6 +163,7 @@ def test_a_bad_upload_gets_one_sentence_and_the_page_goes_on(visit, content, rea
     assert not at.exception
     assert len(at.warning) == 1
     assert at.warning[0].value.startswith(f"mine.png is not shown: {reason}")
+    assert holds_no_file(at)
     assert "on an image of 192 by 164 pixels" in drawn(at, "kernel-response")["alt"]
 
 

@@ -16,8 +16,10 @@ from PIL import Image
 import cnnviz
 from cnnviz import Layer, Network
 from cnnviz.commands import main
+from cnnviz.images.class_names import class_names
 from cnnviz.network import Gradient, child_process
 from cnnviz.network import run as run_module
+from cnnviz.network.class_scores import labels_by_output
 from cnnviz.network.examples import Examples
 from cnnviz.network.image_loading import load_images
 from cnnviz.network.opened_network import MEMORY_LIMIT, WORK_LIMIT, OpenedNetwork
@@ -193,6 +195,30 @@ def test_a_labelled_folder_is_evaluated(opened, tmp_path):
     finally:
         opened.show(opened.made)
     assert opened.evaluate() == {}
+
+
+def test_classes_whose_names_differ_only_in_what_does_not_print_are_two(opened, tmp_path):
+    """They are written alike, and whatever is said of the one was taken for the other."""
+    folders = ["a\x01", "a\x02", "b", "c"]
+    for name, rgb in zip(folders, COLOURS.values(), strict=True):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (20, 20), rgb).save(tmp_path / name / "0.png")
+    images = load_images(tmp_path, opened.network)
+    source = images.source
+    examples = Examples({opened.network.inputs[0]: images}, source.names, source.labels, source.classes)
+    opened.show(examples, {"scores": source.classes})
+    try:
+        assert [opened.label(place) for place in range(4)] == [(0, "a?"), (1, "a?"), (2, "b"), (3, "c")]
+        run = opened.run(0)
+        assert [opened.is_right(run, k) for k in range(4)] == [k == run.output.argmax() for k in range(4)]
+        # A list of classes has their names as they are written.
+        written = {"scores": class_names(tmp_path)}
+        for chosen, expected in ((["c"], [3]), (["a\x02", "b"], None), (folders, [0, 1, 2, 3])):
+            some = Examples({}, chosen, np.arange(len(chosen)), chosen)
+            found = labels_by_output(opened.network, some, written).get("scores")
+            assert found is expected or found.tolist() == expected
+    finally:
+        opened.show(opened.made)
 
 
 def test_a_picture_that_cannot_be_read_is_skipped_once(opened, tmp_path):

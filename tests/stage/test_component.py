@@ -94,6 +94,16 @@ def test_no_answer_about_tensorflow_is_the_one_before_it(net, digit, monkeypatch
     assert len(sent) == 2
 
 
+def test_no_layers_name_stands_in_the_place_of_what_is_said(net, digit, monkeypatch):
+    """Numbers of a layer called cell stood where the page looks for which cell they are of."""
+    numbers = {"output cell": np.ones((1, 2, 3)), "output numbers": np.ones((1, 2, 3))}
+    monkeypatch.setattr("cnnviz.stage.component.COMPARISONS.ask", lambda run: numbers)
+    key = answer(net, digit, {}, item="0").key
+    host = answer(net, digit, {"compare": {"of": key, "count": 1}}, item="0").host
+    assert host["tensorflow"]["cell"] is None
+    assert host["tensorflow"]["numbers"].keys() == numbers.keys()
+
+
 @pytest.mark.parametrize(
     "state", [{"compare": 3}, {"compare": {"of": 1}}, {"have": ["x"]}, {"made up": None}]
 )
@@ -104,8 +114,9 @@ def test_state_of_another_shape_is_no_state(net, digit, state):
 
 
 def test_of_a_large_network_tensorflows_numbers_are_those_of_one_cell():
-    numbers = {"conv": np.arange(6.0).reshape(1, 2, 3), "conv before": -np.arange(6.0).reshape(1, 2, 3)}
-    found = _at(numbers, ["conv", 4])
-    assert {name: array.tolist() for name, array in found.items()} == {"conv": [4.0], "conv before": [-4.0]}
+    six = np.arange(6.0).reshape(1, 2, 3)
+    numbers = {"output conv": six, "before conv": -six}
+    found = {name: array.tolist() for name, array in _at(numbers, ["conv", 4]).items()}
+    assert found == {"output conv": [4.0], "before conv": [-4.0]}
     for cell in (None, ["conv"], ["conv", "4"], [["conv"], 4], ["other", 4], ["conv", -1], ["conv", True]):
         assert _at(numbers, cell) == {}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import cnnviz
+from cnnviz import Layer
 from cnnviz.stage import tensorflow_values
 from cnnviz.stage.tensorflow_values import Comparisons, ask_tensorflow
 
@@ -22,13 +23,28 @@ def run():
 def test_it_answers_for_every_layer_and_every_fused_activation(run):
     found = ask_tensorflow(run.network.source, run["input"])
     net = run.network
-    assert set(net._layers) <= set(found)
     for layer in net:
-        np.testing.assert_allclose(found[layer.name], run[layer.name], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found[f"output {layer.name}"], run[layer.name], rtol=0, atol=1e-4)
         if layer.activation is not None and not layer.is_activation:
-            before = found[f"{layer.name} before"]
+            before = found[f"before {layer.name}"]
             assert before.min() < 0
             np.testing.assert_allclose(before, run.pre_activation(layer.name), rtol=0, atol=1e-4)
+
+
+def test_layers_of_any_names_have_their_own_numbers(tmp_path):
+    """They were kept under names beside which others stood: np.savez's file, and "x before" of x."""
+    names = ("file", "cell", "cell before", "allow_pickle", "cell.npy")
+    layers = [Layer.from_config("image", "InputLayer", {"batch_shape": (None, 3)})]
+    for name in names:
+        config = {"units": 3, "activation": "relu"}
+        layers.append(Layer.from_config(name, "Dense", config, inputs=(layers[-1].name,)))
+    cnnviz.Network(layers, seed=0).save(tmp_path / "names.keras")
+    net = cnnviz.load_model(tmp_path / "names.keras")
+    run = net.run(np.ones(3))
+    found = ask_tensorflow(net.source, run["image"])
+    for name in names:
+        np.testing.assert_allclose(found[f"output {name}"], run[name], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found[f"before {name}"], run.pre_activation(name), rtol=0, atol=1e-5)
 
 
 def test_the_server_asks_once_and_imports_nothing(run, monkeypatch):
@@ -36,7 +52,7 @@ def test_the_server_asks_once_and_imports_nothing(run, monkeypatch):
 
     def answer(path, images):
         asked.append(images)
-        return {"softmax": np.zeros((1, 10), np.float32)}
+        return {"output softmax": np.zeros((1, 10), np.float32)}
 
     monkeypatch.setattr(tensorflow_values, "ask_tensorflow", answer)
     comparisons = Comparisons()

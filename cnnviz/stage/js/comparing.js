@@ -102,9 +102,8 @@ class Comparing {
     const { answer, cell: own } = this;
     if (this.waiting || answer === "running") return "TensorFlow is being asked, in a process of its own …";
     if (!answer || typeof answer === "string") return "";
-    const name = stage.part === "before" ? `${stage.layer} before` : stage.layer;
     if (!this.answers) return "";
-    const place = answer[name];
+    const place = answer.numbers[`${stage.part === "before" ? "before" : "output"} ${stage.layer}`];
     if (!place || stage.part === "depthwise") return "";
     const other = this.view.scene.latest.read(place)[own ? 0 : cellIndex(stage, cell)];
     const difference = Math.abs(value - other);
