@@ -450,19 +450,18 @@ def _card_of_own(here: Current) -> str:
     answer = html.escape(own.said_of(run))
     name = f"{html.escape(here.model)}{', changed,' if here.changes else ''}"
     if isinstance(digit, opened.OpenedPicture):
-        drawn, known = digit.drawn, None if digit.own else own.label(digit.index)
-        colours = b"" if drawn is None else png(_thumbnail(drawn))
+        known = None if digit.own else own.label(digit.index)
+        drawn = {name: png(_thumbnail(picture)) for name, picture in digit.drawn.items()}
         label = None if known is None else known[1]
     else:
-        colours = ink_png(digit.image, surroundings()["theme"])
+        drawn = {"": ink_png(digit.image, surroundings()["theme"])}
         number = digit.label if own.reads_digits else None
         label = None if number is None else own.class_name(number)
     title = html.escape(digit.name)
-    picture = (
-        f'<img src="data:image/png;base64,{base64.b64encode(colours).decode()}" width="64" height="64" '
-        f'alt="{title}">'
-        if colours
-        else ""
+    pictures = "".join(
+        f'<img src="data:image/png;base64,{base64.b64encode(content).decode()}" width="64" height="64" '
+        f'alt="{f"{title}, {html.escape(name)}" if len(drawn) > 1 else title}">'
+        for name, content in drawn.items()
     )
     if label is None:
         words = f"<p>This is<br><b>{title}</b></p><p>{name} says<br><b>{answer}</b></p>"
@@ -473,7 +472,7 @@ def _card_of_own(here: Current) -> str:
         <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""
     return f"""
     <div class="card own">
-      {picture}
+      {pictures}
       {words}
     </div>"""
 

@@ -30,6 +30,7 @@ from harness.opened_models import (
     colour,
     no_dropout,
     opened_file,
+    pair,
     segmentation,
     two_inputs,
 )
@@ -93,6 +94,14 @@ def test_no_page_breaks(app_test, opened, kind, caplog):
         assert own.name in htmls(at)
     # A page may be given up by `header.run_page`; those of these networks need it not.
     assert "cannot show" not in caplog.text
+
+
+def test_the_card_shows_each_input_that_is_a_picture(app_test, opened):
+    opened(pair)
+    (card,) = re.findall(r'<div class="card own">.*?</div>', htmls(page(app_test, "overview")), re.DOTALL)
+    assert re.findall('alt="([^"]*)"', card) == ["a made picture, left", "a made picture, right"]
+    pictures = re.findall('src="([^"]*)"', card)
+    assert len(set(pictures)) == 2
 
 
 @pytest.fixture
