@@ -136,7 +136,7 @@ class Current:
             title=self.digit.title,
             label=self.label,
             item=self.digit.own or str(self.digit.index),
-            code=self.digit.code,
+            code=self.digit.exact_code,
             changes=self.changes,
             classes=self.classes,
             **arguments,

@@ -160,6 +160,11 @@ class OpenedPicture(Digit):
         return f"{{{', '.join(made)}}}"
 
     @property
+    def exact_code(self) -> str:
+        """The same, where it gives just this picture: that of a file; "" for what has none."""
+        return self.code if self.opened.takes_pictures and "." in Path(self.name).name else ""
+
+    @property
     def drawn(self) -> dict[str, Any]:
         """Each input that is a picture, as colours (H, W) or (H, W, 3) from 0 to 1."""
         image = self.image
