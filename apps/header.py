@@ -189,7 +189,9 @@ def current(*, saved: bool = False, what: str = "This page shows") -> Current:
 def lack(here: Current) -> str:
     """What the page's lesson needs, beside what its walk does, and the user's own network lacks; else ""."""
     lesson = st.session_state["lesson"]
-    return "" if here.opened is None else lack_of(lesson, here.network, run=here.run)
+    if here.opened is None:
+        return ""
+    return lack_of(lesson, here.network, run=here.run, digits=here.measures_digits)
 
 
 def instead_of(here: Current, lacks: str, what: str = "This page shows") -> Current:

@@ -169,6 +169,13 @@ def test_a_network_of_digits_gets_the_test_digits(app_test, opened):
     said = own.network.predict(images[8:9])[0].argmax()
     assert f"<b>{labels[8]}</b>" in htmls(at)
     assert re.search(rf"no_dropout says<br><b>{said} with", htmls(at))
+    at = page(app_test, "try_it", digit="8", closer="hard")
+    assert not at.info
+    wrong = int((own.network.predict(images).argmax(axis=1) != labels).sum())
+    assert any(
+        f"{own.name} gets {wrong:,} of the 10,000 test digits wrong" in each.value for each in at.markdown
+    )
+    assert any("These are the first 200" in each.value for each in at.markdown)
 
 
 def test_a_network_of_digits_is_shown_the_pictures_that_were_opened_for_it(app_test, opened, tmp_path):
@@ -284,6 +291,8 @@ def test_classes_that_are_no_digits_decide_what_a_network_is_shown(app_test, ope
     assert 'class="mark"' not in htmls(at)
     assert not [button for button in at.button if button.label == "Next mistake"]
     assert not [caption for caption in at.caption if "taken for" in caption.value]
+    (info,) = page(app_test, "try_it").info
+    assert f"This page shows mnist_14k: {own.name} lacks MNIST’s digits to look at" in info.value
 
 
 def test_what_is_assumed_of_ten_classes_is_said_and_can_be_denied(app_test, opened, monkeypatch):
