@@ -19,8 +19,7 @@ from cnnviz.network.mistakes import SURE, likeliest, surest
 from cnnviz.numbers import percent, probability, with_article
 from cnnviz.teaching.questions.try_it import how_sure_it_was
 
-SHOWN = 200
-"""Mistakes to be picked: a network that has learned little makes thousands."""
+SHOWN = 200  # Mistakes to be picked: a network that has learned little makes thousands.
 
 
 def draw() -> None:
