@@ -209,7 +209,8 @@ def hard_cases(model: str) -> list[Mistake]:
     """The test digits that a model gets wrong, from its recorded predictions if there are any."""
     predictions = kept(read_predictions, model)
     predicted = None if predictions is None else predictions.predictions[-1]
-    return mistakes(network(model), *test_digits(), predicted=predicted)
+    with turns.aside() if is_opened(model) else nullcontext():
+        return mistakes(network(model), *test_digits(), predicted=predicted)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

@@ -53,6 +53,11 @@ class Digit:
         """A Python expression that gives the pixels, where cnnviz is imported."""
         return f'cnnviz.digit_from_text("{self.own}")' if self.own else digit_code(self.index)
 
+    @property
+    def exact_code(self) -> str:
+        """The same, where it gives just these pixels; "" where they must be written out."""
+        return self.code
+
 
 @cache
 def _no_digit_texts() -> dict[str, str]:

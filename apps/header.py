@@ -141,7 +141,7 @@ class Current:
             title=self.digit.title,
             label=self.label,
             item=self.digit.own or str(self.digit.index),
-            code=self.digit.code,
+            code=self.digit.exact_code,
             changes=self.changes,
             classes=self.classes,
             **arguments,
@@ -194,7 +194,9 @@ def current(*, saved: bool = False, what: str = "This page shows") -> Current:
 def lack(here: Current) -> str:
     """What the page's lesson needs, beside what its walk does, and the user's own network lacks; else ""."""
     lesson = st.session_state["lesson"]
-    return "" if here.opened is None else lack_of(lesson, here.network, run=here.run)
+    if here.opened is None:
+        return ""
+    return lack_of(lesson, here.network, run=here.run, digits=here.measures_digits)
 
 
 def instead_of(here: Current, lacks: str, what: str = "This page shows") -> Current:
@@ -455,19 +457,18 @@ def _card_of_own(here: Current) -> str:
     answer = html.escape(own.said_of(run))
     name = f"{html.escape(here.model)}{', changed,' if here.changes else ''}"
     if isinstance(digit, opened.OpenedPicture):
-        drawn, known = digit.drawn, None if digit.own else own.label(digit.index)
-        colours = b"" if drawn is None else png(_thumbnail(drawn))
+        known = None if digit.own else own.label(digit.index)
+        drawn = {name: png(_thumbnail(picture)) for name, picture in digit.drawn.items()}
         number, label = (None, None) if known is None else known
     else:
-        colours = ink_png(digit.image, surroundings()["theme"])
+        drawn = {"": ink_png(digit.image, surroundings()["theme"])}
         number = digit.label if own.reads_digits else None
         label = None if number is None else own.class_name(number)
     title = html.escape(digit.name)
-    picture = (
-        f'<img src="data:image/png;base64,{base64.b64encode(colours).decode()}" width="64" height="64" '
-        f'alt="{title}">'
-        if colours
-        else ""
+    pictures = "".join(
+        f'<img src="data:image/png;base64,{base64.b64encode(content).decode()}" width="64" height="64" '
+        f'alt="{f"{title}, {html.escape(name)}" if len(drawn) > 1 else title}">'
+        for name, content in drawn.items()
     )
     if number is None or label is None:
         words = f"<p>This is<br><b>{title}</b></p><p>{name} says<br><b>{answer}</b></p>"
@@ -478,7 +479,7 @@ def _card_of_own(here: Current) -> str:
         <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""
     return f"""
     <div class="card own">
-      {picture}
+      {pictures}
       {words}
     </div>"""
 

@@ -160,13 +160,20 @@ class OpenedPicture(Digit):
         return f"{{{', '.join(made)}}}"
 
     @property
-    def drawn(self) -> Any:
-        """The first input that is a picture, as colours (H, W) or (H, W, 3) from 0 to 1; None if none is."""
+    def exact_code(self) -> str:
+        """The same, where it gives just this picture: that of a file; "" for what has none."""
+        return self.code if self.opened.takes_pictures and "." in Path(self.name).name else ""
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """Each input that is a picture, as colours (H, W) or (H, W, 3) from 0 to 1."""
         image = self.image
-        for values in image.values() if isinstance(image, dict) else [image]:
-            if values.ndim == 3 and values.shape[2] in (1, 3):
-                return input_picture(values).of(values)
-        return None
+        inputs = image if isinstance(image, dict) else {self.opened.network.inputs[0]: image}
+        return {
+            name: input_picture(values).of(values)
+            for name, values in inputs.items()
+            if values.ndim == 3 and values.shape[2] in (1, 3)
+        }
 
 
 def brought() -> dict[str, tuple[Any, str]]:

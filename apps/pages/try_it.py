@@ -19,6 +19,8 @@ from cnnviz.network.mistakes import SURE, likeliest, surest
 from cnnviz.numbers import percent, probability, with_article
 from cnnviz.teaching.questions.try_it import how_sure_it_was
 
+SHOWN = 200  # Mistakes to be picked: a network that has learned little makes thousands.
+
 
 def draw() -> None:
     trying.pad(here.which, here.digit)
@@ -79,15 +81,17 @@ def hard_cases() -> None:
     """The test digits that the network gets wrong, to be picked."""
     images, _ = test_digits()
     wrong = f"{here.model} gets {len(mistakes):,} of the {len(images):,} test digits wrong."
-    st.markdown(plain(f"{wrong} Pick one to follow it through every page."))
-    indices = [mistake.index for mistake in mistakes]
+    few = f" These are the first {SHOWN}." if len(mistakes) > SHOWN else ""
+    st.markdown(plain(f"{wrong}{few} Pick one to follow it through every page."))
+    shown = mistakes[:SHOWN]
+    indices = [mistake.index for mistake in shown]
     chrome.pick(
         "hard_cases",
         "Under each digit: what its label says, and the two classes with the largest probabilities.",
-        [figures.case_in_words(mistake) for mistake in mistakes],
+        [figures.case_in_words(mistake) for mistake in shown],
         indices.index(here.digit.index) if not here.digit.own and here.digit.index in indices else None,
         lambda number: choose_test_digit(indices[number]),
-        found=mistakes,
+        found=shown,
         images={index: images[index] for index in indices},
     )
 
@@ -107,12 +111,16 @@ refused = trying.say_why_not()
 steps, drawn = trying.steps_of(here.digit)
 if steps is not None and not drawn and not refused:
     trying.mend(steps)
-question_widget.ask(*trying.questions_about(here.digit), how_sure_it_was(mistakes, len(test_digits()[0])))
+to_ask = trying.questions_about(here.digit)
+if mistakes:
+    to_ask.append(how_sure_it_was(mistakes, len(test_digits()[0])))
+question_widget.ask(*to_ask)
 lesson.walk_closer("try_it", "The whole network on it, step by step: moved, wiped, a few pixels changed")
 lesson.closer(
     "prepared", "What was done to it" if here.digit.own else "What was done to the test digits", preparation
 )
-lesson.closer("hard", "Hard cases: what it gets wrong", hard_cases)
+if mistakes:
+    lesson.closer("hard", "Hard cases: what it gets wrong", hard_cases)
 snippets.show(
     f"""
     import cnnviz
@@ -129,12 +137,13 @@ snippets.show(
         print(name, likeliest(net.run(image).output))
     """
 )
+own = "As it was saved, its" if here.changes else "Its"
 asked = [(name, likeliest(here.network.run(image).output)[0]) for name, image in no_digits().items()]
 chrome.half_truth(
     "A probability of 99 % means that the answer is right.",
     "It is the largest of ten numbers that softmax makes sum to 1, whatever there is to see. "
     "This network calls "
     + ", ".join(f"{name} {with_article(best)} with {probability(most)}" for name, (best, most) in asked)
-    + f". {'As it was saved, its' if here.changes else 'Its'} surest mistake among the test digits has "
-    + f"{percent(surest(mistakes))}.",
+    + "."
+    + (f" {own} surest mistake among the test digits has {percent(surest(mistakes))}." if mistakes else ""),
 )

@@ -87,8 +87,11 @@ def follow(job: VerificationJob) -> None:
 
 
 def summary(result: Verification, when: tuple[str, str]) -> None:
+    same = []
+    if result.identical is not None:
+        same = [("same prediction", f"{result.identical:,} of {counted(result.images, 'image')}")]
     chrome.facts(
-        ("same prediction", f"{result.identical:,} of {result.images:,} images"),
+        *same,
         ("largest difference of an output", number(result.predict_difference)),
         ("every layer within its bound", "yes" if result.passed else "no"),
         when,

@@ -11,7 +11,13 @@ import socket
 import sys
 from pathlib import Path
 
-from cnnviz.commands.picture_options import add_classes, add_pictures, examples_for, names_of_classes
+from cnnviz.commands.picture_options import (
+    add_classes,
+    add_pictures,
+    examples_for,
+    names_of_classes,
+    titles_of,
+)
 from cnnviz.commands.shared import Command, add_limits, complain, say
 from cnnviz.resources import BUNDLED
 
@@ -107,6 +113,8 @@ def _open_network(args: argparse.Namespace) -> None:
     try:
         net = opened.network
         examples = examples_for(net, args) if args.images else opened.made
+        if args.images:
+            examples.names = titles_of(examples.names)
         opened.show(examples, names_of_classes(args, classes_of(net), examples))
     except BaseException:
         opened.close()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.commands.picture_options import (
@@ -16,6 +14,7 @@ from cnnviz.commands.picture_options import (
     check_no_ink,
     examples_for,
     names_of_classes,
+    titles_of,
     with_model,
 )
 from cnnviz.commands.shared import (
@@ -210,9 +209,7 @@ def _shown(
 
     labels = labels_by_output(net, examples, names).get(_last_output(net))
     size = None
-    # Pictures of one name lie in the folders of several classes.
-    paths = [Path(name).absolute() for name in examples.names]
-    folder = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    titles = titles_of(examples.names)
     for (place,), batch in examples.batches(1):
         shapes = [x.shape for x in (batch.values() if isinstance(batch, dict) else [batch])]
         size = size or shapes
@@ -223,8 +220,7 @@ def _shown(
             )
             continue
         label = None if labels is None else int(labels[place])
-        title = paths[place].relative_to(folder).as_posix()
-        yield batch, {"title": title, "label": label, "key": title}
+        yield batch, {"title": titles[place], "label": label, "key": titles[place]}
 
 
 COMMAND = Command(

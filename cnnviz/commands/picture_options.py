@@ -6,6 +6,7 @@ Without --images a network that reads digits gets MNIST's test digits. What is d
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -236,6 +237,20 @@ def _called(path: str, names: Sequence[str]) -> list[str]:
     return (
         [path] if len(names) == 1 and not Path(path).is_dir() else [str(Path(path) / name) for name in names]
     )
+
+
+def titles_of(names: Sequence[str]) -> list[str]:
+    """What pages call pictures: their paths without the folder in which all of them lie.
+
+    >>> titles_of(["my/photos/cats/0.png", "my/photos/dogs/0.png"])
+    ['cats/0.png', 'dogs/0.png']
+    """
+    # Pictures of one name lie in the folders of several classes.
+    paths = [Path(name).absolute() for name in names]
+    folder = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    if os.path.isfile(folder):  # An array's images are called by the file and a number.
+        folder = os.path.dirname(folder)
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 class _Parts(Sequence[Any]):

@@ -101,7 +101,7 @@ def live_view(
     item
         The image's name in links, a test digit's number.
     code
-        A Python expression that gives the image, for code to be copied.
+        A Python expression that gives the image as `Network.run` takes it, for code to be copied.
     layers, last, pinned, play
         As for `cnnviz.view`; another cell pinned than last time opens anew.
     choose

@@ -83,7 +83,8 @@ class Scene:
         key
             How a link names it: a test digit's number.
         code
-            A Python expression that gives the image as integers 0..255, for code to be copied.
+            A Python expression that gives the image as `Network.run` takes it, for code to be copied; with ""
+            its numbers are written out.
         computed
             Send the inputs alone: the browser computes the rest, where it knows all operations.
         """
@@ -262,7 +263,9 @@ def _check_images(net: LayerGraph, plan: StagePlan, images: int) -> None:
 
 
 def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:
-    """How the first input is drawn as a colour picture, and which stages' channels are its planes.
+    """How the first input's numbers are pixels, and which stages' channels are planes of a colour picture.
+
+    Of a grey picture it is said where its numbers are not 0 to 1.
 
     All images of a scene are drawn alike, so that they can be compared.
     """
@@ -270,7 +273,7 @@ def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:
     if first.layer.inputs or first.shape != run[first.layer.name].shape[1:]:
         return {}
     picture = picture_of(run, first.layer.name, index)
-    if picture is None or not picture.planes:
+    if picture is None or (picture.factor, picture.offset) == ((1.0,), (0.0,)):
         return {}
     all_planes = planes_of_all(run)
     planes = {number: all_planes[stage.layer.name] for number, stage in enumerate(plan.taken.stages)}

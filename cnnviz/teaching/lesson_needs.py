@@ -22,6 +22,7 @@ from cnnviz.network.class_scores import gives_scores
 from cnnviz.network.examples import takes_digits
 from cnnviz.stage.expressions import evaluate
 from cnnviz.stage.guided_walk import Walk
+from cnnviz.stage.plan import plan_for
 from cnnviz.stage.stage_scope import StageScope
 
 
@@ -36,6 +37,9 @@ def _maps(net: Network) -> bool:
     """Whether it reads one image of a size that is known, and a convolution makes maps of it."""
     images = len(net.inputs) == 1 and len(net.input_shape) == 3
     return images and None not in net.input_shape and _convolutions(net) > 0
+
+
+TEST_DIGITS = 10_000
 
 
 def reads_digits(net: Network) -> bool:
@@ -94,11 +98,23 @@ TRAINS_OTHERWISE = Need(
     "a batch normalisation of maps, and a dropout layer",
 )
 FINITE = "finite numbers: on this picture some of its own are none, or are too large to be added up"
+DIGITS = Need(
+    lambda net: reads_digits(net) and _softmax(net),
+    "MNIST’s digits to look at, with a probability for each of the ten",
+)
+QUICK = Need(
+    lambda net: passes(net, TEST_DIGITS, 2 * 10**11) == TEST_DIGITS,
+    "speed: one image takes it over 20 million multiply-adds, and this page shows it 10,000",
+)
+IN_PAGE = Need(
+    lambda net: (plan := plan_for(net, None)).computable and not plan.far,
+    "layers that the page itself computes while somebody draws",
+)
 RECORD = Need(lambda net: False, "the record that was kept of the bundled networks")
 
 NEEDS: dict[str, tuple[Need, ...]] = {
     "overview": (),
-    "try_it": (RECORD,),
+    "try_it": (DIGITS, MAPS, BENDS, QUICK, IN_PAGE),
     "feature_maps": (MAPS, SOFTMAX),
     "receptive_field": (MAPS,),
     "convolution": (MAPS, TWO),
@@ -160,16 +176,18 @@ WALK_NEEDS = {
 """Parts of walks' needs, in words."""
 
 
-def lack_of(lesson: str, net: Network, *, run: Run | None = None) -> str:
+def lack_of(lesson: str, net: Network, *, run: Run | None = None, digits: bool = True) -> str:
     """What a lesson's page needs and a network has not; "" where it has all.
 
     `run` is what it is shown, if there is such a run: a page that measures a network needs finite numbers.
+    `digits` says whether the ten classes of a network that could read digits are digits.
 
     >>> import cnnviz
     >>> lack_of("pooling", cnnviz.load_model("mnist_14k")), lack_of("epochs", cnnviz.load_model("mnist_14k"))
     ('', 'the record that was kept of the bundled networks')
     """
-    lacks = next((need.words for need in NEEDS.get(lesson, ()) if not need.met(net)), "")
+    needs = NEEDS.get(lesson, ())
+    lacks = next((each.words for each in needs if (each is DIGITS and not digits) or not each.met(net)), "")
     if lacks or run is None or not NEEDS.get(lesson) or is_finite(run):
         return lacks
     return FINITE

@@ -29,9 +29,11 @@ from cnnviz.images.mnist import load_mnist
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.rounding import allowance
 from cnnviz.network import LayerGraph, Network
+from cnnviz.network.class_scores import as_scores, classes_of, outputs_of
 from cnnviz.network.inputs import images_of
 from cnnviz.network.keras_file import load_model
 from cnnviz.network.unfolding import call_labels
+from cnnviz.numbers import counted
 from cnnviz.resources import (
     asset,
     checksum,
@@ -76,14 +78,14 @@ class LayerCheck:
 class Verification:
     """What `verify` found. True in a condition if it passed; printing it shows the table.
 
-    `identical` counts the images on which `Network.predict` and Keras choose the same class, and
-    `predict_difference` is how far their outputs are apart.
+    `identical` counts the images on which `Network.predict` and Keras choose the same class, None where no
+    output chooses among classes; `predict_difference` is how far their outputs are apart.
     """
 
     model: str
     sha256: str
     images: int
-    identical: int
+    identical: int | None
     predict_difference: float
     layers: tuple[LayerCheck, ...]
     versions: dict[str, str]
@@ -92,12 +94,12 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Every layer within its bound, every prediction the same.
+        """Every layer within its bound, every class the same.
 
         Where there are `notes`, Keras computes in half precision: likely classes can change places.
         """
         return (
-            (self.identical == self.images or bool(self.notes))
+            (self.identical in (None, self.images) or bool(self.notes))
             and math.isfinite(self.predict_difference)
             and all(layer.passed for layer in self.layers)
         )
@@ -120,7 +122,8 @@ class Verification:
         del fields["passed"]
         rows = (_with_infinities(row) for row in data["layers"])
         layers = tuple(LayerCheck(**{**row, "shape": tuple(row["shape"])}) for row in rows)
-        return cls(**{**fields, "layers": layers, "notes": tuple(data.get("notes", ()))})
+        known = {"identical": data["identical"], "layers": layers, "notes": tuple(data.get("notes", ()))}
+        return cls(**{**fields, **known})
 
     def __str__(self) -> str:
         heads = ("layer", "output", "NumPy - TensorFlow", "NumPy - float64", "TensorFlow - float64", "alone")
@@ -141,12 +144,13 @@ class Verification:
             for row in [heads, *rows]
         ]
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        images = counted(self.images, "image")
+        same = "" if self.identical is None else f"; the same class on {self.identical:,} of {images}"
         return "\n".join(
             [
-                f"{one_line(self.model)}: {self.images:,} images, {versions}",
+                f"{one_line(self.model)}: {images}, {versions}",
                 *lines,
-                f"largest difference of an output {self.predict_difference:.1e}; "
-                f"predictions identical on {self.identical:,} of {self.images:,}",
+                f"largest difference of an output {self.predict_difference:.1e}{same}",
                 *self.notes,
                 "PASSED" if self.passed else "FAILED",
             ]
@@ -207,7 +211,7 @@ def verify(
     precise = net.astype(np.float64)
     size = batch_size or _batch(net)
     tallies = {layer.name: _Tally() for layer in net}
-    identical, furthest = 0, 0.0
+    identical, furthest, choosing = 0, 0.0, classes_of(net)
     for first in range(0, count, size):
         batch = {name: array[first : first + size] for name, array in images.items()}
         run = net.run(batch)
@@ -217,10 +221,11 @@ def verify(
         for layer in net:
             tallies[layer.name].add(layer, run[layer.name], theirs, exact[layer.name], net.dtype)
         same = np.ones(min(size, count - first), bool)
-        answers = net.predict(batch)
-        for name, ours in zip(net.outputs, answers if len(net.outputs) > 1 else (answers,), strict=True):
+        for name, ours in outputs_of(net, net.predict(batch)).items():
             output = theirs[net[name].name]
-            same &= (ours.argmax(axis=-1) == output.argmax(axis=-1)).reshape(len(same), -1).all(axis=1)
+            if name in choosing:
+                classes = [as_scores(net, name, values).argmax(axis=1) for values in (ours, output)]
+                same &= classes[0] == classes[1]
             furthest = max(furthest, _distance(ours, output))
         identical += int(same.sum())
         if progress is not None:
@@ -229,7 +234,7 @@ def verify(
         model=net.name,
         sha256=checksum(net.source),
         images=count,
-        identical=identical,
+        identical=identical if choosing else None,
         predict_difference=furthest,
         layers=tuple(tallies[layer.name].result(layer) for layer in net),
         versions={**versions(), "python": platform.python_version()},

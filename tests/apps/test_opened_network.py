@@ -30,6 +30,7 @@ from harness.opened_models import (
     colour,
     no_dropout,
     opened_file,
+    pair,
     segmentation,
     two_inputs,
 )
@@ -93,6 +94,14 @@ def test_no_page_breaks(app_test, opened, kind, caplog):
         assert own.name in htmls(at)
     # A page may be given up by `header.run_page`; those of these networks need it not.
     assert "cannot show" not in caplog.text
+
+
+def test_the_card_shows_each_input_that_is_a_picture(app_test, opened):
+    opened(pair)
+    (card,) = re.findall(r'<div class="card own">.*?</div>', htmls(page(app_test, "overview")), re.DOTALL)
+    assert re.findall('alt="([^"]*)"', card) == ["a made picture, left", "a made picture, right"]
+    pictures = re.findall('src="([^"]*)"', card)
+    assert len(set(pictures)) == 2
 
 
 @pytest.fixture
@@ -160,6 +169,13 @@ def test_a_network_of_digits_gets_the_test_digits(app_test, opened):
     said = own.network.predict(images[8:9])[0].argmax()
     assert f"<b>{labels[8]}</b>" in htmls(at)
     assert re.search(rf"no_dropout says<br><b>{said} with", htmls(at))
+    at = page(app_test, "try_it", digit="8", closer="hard")
+    assert not at.info
+    wrong = int((own.network.predict(images).argmax(axis=1) != labels).sum())
+    assert any(
+        f"{own.name} gets {wrong:,} of the 10,000 test digits wrong" in each.value for each in at.markdown
+    )
+    assert any("These are the first 200" in each.value for each in at.markdown)
 
 
 def test_a_network_of_digits_is_shown_the_pictures_that_were_opened_for_it(app_test, opened, tmp_path):
@@ -275,6 +291,8 @@ def test_classes_that_are_no_digits_decide_what_a_network_is_shown(app_test, ope
     assert 'class="mark"' not in htmls(at)
     assert not [button for button in at.button if button.label == "Next mistake"]
     assert not [caption for caption in at.caption if "taken for" in caption.value]
+    (info,) = page(app_test, "try_it").info
+    assert f"This page shows mnist_14k: {own.name} lacks MNIST’s digits to look at" in info.value
 
 
 def test_what_is_assumed_of_ten_classes_is_said_and_can_be_denied(app_test, opened, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import re
@@ -12,9 +13,10 @@ import pytest
 from PIL import Image
 
 import cnnviz
-from cnnviz.commands import export, main
+from cnnviz.commands import explore, export, main
 from cnnviz.images.mnist import load_mnist
 from cnnviz.images.preprocessing import MODES
+from cnnviz.network.open_networks import OPEN
 from cnnviz.resources import asset
 from harness.authority import keras
 from harness.networks import conv, image
@@ -128,6 +130,29 @@ def test_the_help_names_every_scale(run):
     assert all(
         re.search(rf"\b{mode}\b", said[said.index("--preprocess MODE") :]) for mode in (*MODES, "auto")
     )
+
+
+@pytest.mark.parametrize(
+    ("images", "called"),
+    [
+        (["photos"], [f"{name}/{i}.png" for name in COLOURS for i in range(3)]),
+        (["photos/red"], ["0.png", "1.png", "2.png"]),
+        (["photos/red/1.png"], ["1.png"]),
+        (["photos/red/1.png", "photos/blue/1.png"], ["red/1.png", "blue/1.png"]),
+        (["two.npy"], ["two.npy/0", "two.npy/1"]),
+    ],
+)
+def test_the_explorer_calls_pictures_by_their_names_and_not_by_the_way_to_them(
+    here, monkeypatch, images, called
+):
+    np.save(here / "two.npy", np.zeros((2, 12, 10, 3), np.uint8))
+    parser, opened = argparse.ArgumentParser(), []
+    explore.arguments(parser)
+    monkeypatch.setattr(OPEN, "give", opened.append)
+    options = [word for path in images for word in ("--images", str(here / path))]
+    explore._open_network(parser.parse_args([str(here / "colour.keras"), *options]))
+    with opened[0] as network:
+        assert network.examples.names == called
 
 
 def test_words_may_stand_behind_options(run):

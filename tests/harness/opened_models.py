@@ -60,6 +60,14 @@ def two_inputs() -> Network:
     return Network(_add(layers, "Dense", "scores", units=2, activation="softmax"), seed=0, name="two_inputs")
 
 
+def pair() -> Network:
+    layers = [image(8, 8, 3, name="left"), image(8, 8, 1, name="right")]
+    for side in ("left", "right"):
+        layers = _add(layers, "GlobalMaxPooling2D", f"largest_{side}", side)
+    layers = _add(layers, "Concatenate", "both", "largest_left", "largest_right")
+    return Network(_add(layers, "Dense", "same", units=1, activation="sigmoid"), seed=0, name="pair")
+
+
 def logits_only() -> Network:
     layers = _chain(image(10, 10, 3), _conv("conv", 4), ("Flatten", "flat", {}), _dense(5))
     return Network(layers, seed=0, name="logits_only")

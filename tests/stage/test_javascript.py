@@ -29,6 +29,7 @@ from harness.live_view import network_run, strokes
 from harness.networks import conv, image, layer, normal
 from harness.node import ask_node
 from harness.odd_pictures import columns_and_dots, odd_pad
+from harness.opened_models import pair
 from harness.operation_models import FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -329,6 +330,55 @@ def test_code_for_keras_finds_operations_which_are_no_layers():
     assert 'keras.Model(model.inputs, model.get_layer("conv").output)' in conv
     assert 'next(op for op in model.operations if op.name == "add").output)' in add
     assert 'next(op for op in model.operations if op.name == "split").output[2])' in split
+
+
+GREY = """({ image_bytes, scene, base64, colours }, [bytes, pixels]) => {
+  const found = scene.sceneOf(base64.fromBase64(bytes));
+  const scales = new colours.Scales(found, found.valuesOf(0));
+  const numbers = image_bytes.numbersOf(found, pixels);
+  return [[...numbers], scales.of(0, 0, "layer"), found.pictureCount(found.stages[0])];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "most"), [("Rescaling", {"scale": 1 / 255}, 255), ("ReLU", {}, 1)]
+)
+def test_a_drawing_reaches_a_network_in_the_scale_that_its_digits_have(kind, config, most):
+    """One with a rescaling of its own wants 0 to 255."""
+    net = Network([image(28, 28, 1), layer("first", kind, "image", **config)])
+    digit = cnnviz.load_mnist()[1][0][0]
+    run = net.run(digit)
+    bytes_ = base64.b64encode(bytes(build_scene(run))).decode()
+    numbers, drawn, pictures = ask_node(
+        GREY, [bytes_, digit.ravel().tolist()], "image_bytes", "scene", "base64", "colours"
+    )
+    np.testing.assert_array_equal(np.float32(numbers), run.input.ravel())
+    assert (drawn, pictures) == ({"kind": "ink", "limit": pytest.approx(most)}, 1)
+
+
+WRITTEN_OUT = """({ copying }, [file, values]) => copying.kerasCode(
+  {
+    scene: {
+      header: { model: { name: file } },
+      items: [{ code: "", title: "two pictures" }],
+      stages: [["left", 3], ["right", 1]].map(([layer, channels], index) =>
+        ({ layer, index, op: { type: "input" }, axes: 3, shape: [8, 8, channels] })),
+    },
+    item: 0,
+    values,
+  },
+  [{ cell: { channel: 0 }, stage: { axes: 1, part: "output", kind: "Dense", layer: "same" } }])"""
+
+
+def test_code_writes_out_the_numbers_of_every_input(tmp_path, capsys):
+    file, rng = tmp_path / "pair.keras", np.random.default_rng(0)
+    net = pair()
+    net.save(file)
+    x = {name: rng.normal(size=net[name].output_shape).astype(np.float32) for name in net.inputs}
+    values = [each.ravel().tolist() for each in x.values()]
+    code = ask_node(WRITTEN_OUT, [str(file.with_suffix("")), values], "copying")
+    exec(code, {})
+    assert float(capsys.readouterr().out.split()[-1]) == pytest.approx(float(net.predict(x)[0, 0]), abs=1e-6)
 
 
 # Drawings -------------------------------------------------------------------------------------------

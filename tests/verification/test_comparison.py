@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,6 +147,29 @@ def test_another_prediction_alone_fails():
     same = Verification("m", "0" * 64, 10, 10, 0.0, (row,), {}, "2026-01-01")
     assert same.passed
     assert not Verification("m", "0" * 64, 10, 9, 0.0, (row,), {}, "2026-01-01").passed
+
+
+@pytest.mark.parametrize(
+    ("last", "identical"),
+    [
+        (lambda: L.Dense(1, "sigmoid"), 3),
+        (lambda: L.Dense(1), None),
+        (lambda: L.Reshape((4, 2)), None),
+        (lambda: L.Dense(2), 3),
+    ],
+)
+def test_the_class_is_compared_where_there_are_classes(tmp_path, last, identical):
+    """Of a single number the largest is always itself: what a sigmoid says are two classes."""
+    path = save(sequential(((4, 4, 1), lambda: [L.Flatten(), L.Dense(8), last()])), tmp_path)
+    result = verify(path, np.random.default_rng(0).normal(size=(3, 4, 4, 1)).astype(np.float32))
+    assert (result.passed, result.identical) == (True, identical)
+    assert Verification.from_dict(json.loads(result.to_json())) == result
+    assert ("the same class on 3 of 3 images" in str(result)) == (identical is not None)
+    assert not replace(result, identical=2)
+
+
+def test_one_image_is_an_image(small):
+    assert str(verify(small, IMAGES[:1])).startswith("mnist_14k: 1 image, tensorflow")
 
 
 def test_keras_reads_the_file_itself_and_not_our_reading_of_it(tmp_path, small):

@@ -5,6 +5,7 @@ import { maximum, sameNumbers } from "../js/arrays.js";
 import { fromBase64 } from "../js/base64.js";
 import { Colours } from "../js/colours.js";
 import { canvasOf } from "../js/dom.js";
+import { numbersOf } from "../js/image_bytes.js";
 import { number, probability } from "../js/numbers.js";
 import { Pad } from "../js/pad.js";
 import { sceneOf } from "../js/scene.js";
@@ -124,7 +125,7 @@ class Page {
     const digit = this.drawn ? pad.digit : this.shown.pixels;
     for (const { button, pixels } of this.odd) button.setAttribute("aria-pressed", String(sameNumbers(pixels, digit)));
     if (!this.drawn) pad.showPrepared(digit);
-    this.values = this.scene.forward(Float32Array.from(digit, (value) => value / 255));
+    this.values = this.scene.forward(numbersOf(this.scene, digit));
     const shares = this.values[this.scene.output.index];
     const little = !this.drawn && !pad.blank && !pad.digit ? "There is too little ink for a digit. " : "";
     this.part("verdict").innerHTML = little + this.verdict(shares);

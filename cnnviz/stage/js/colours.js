@@ -185,6 +185,9 @@ export class Scales {
    */
   of(s, channel, range) {
     const stage = this.scene.stages[s];
+    const { picture } = this.scene;
+    // A grey picture in another scale than 0 to 1.
+    if (s === 0 && picture && !picture.planes.length && !picture.said) return { kind: "ink", limit: 1 / picture.factor[0] };
     const unit = stage.op.type === "input" && largest(this.extents[s]) <= 1 && !this.signs[s];
     if (unit) return { kind: stage.planes ? "positive" : "ink", limit: 1 };
     const kind = this.signs[s] ? "signed" : "positive";

@@ -208,8 +208,7 @@ function numpyCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
   const place = indicesOf(stage).map((name) => `${name}=${cell[name]}`).join(", ");
   const value = stage.part === "output" ? "" : `\n# ${stage.label}: the pre-activation, before ${quoted(stage.layer)}'s activation`;
-  return `${imageCode(view, "cnnviz")}
-run = net.run(image)
+  return `${runCode(view, "cnnviz")}
 ${value ? `print(run.pre_activation(${quoted(stage.layer)})${indexCode(stage, cell)})${value}\n` : ""}print(cnnviz.explain(run, ${quoted(stage.layer)}, ${place}))
 ${steps.map(arithmeticCode).join("")}`;
 }
@@ -278,15 +277,13 @@ function pythonNumber(value) {
  */
 export function kerasCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
-  const { path, name } = view.scene.header.model;
   const before = stage.part === "output" ? "" : `
 layer = model.get_layer(${quoted(stage.layer)})
 layer.activation = keras.activations.linear  # to see the number before the activation`;
-  const file = path ? `cnnviz.resources.asset(${quoted(`${path}.keras`)})` : quoted(`${name}.keras`);
-  return `${imageCode(view, "keras")}
-model = keras.models.load_model(${file})${path ? "" : UNKNOWN}${before}
+  return `${runCode(view, "keras")}
+model = keras.models.load_model(file)${before}
 part = keras.Model(model.inputs, ${kerasOutput(stage)})
-print(part.predict(image[None])${indexCode(stage, cell)})
+print(part.predict({name: run[name] for name in net.inputs})${indexCode(stage, cell)})
 `;
 }
 
@@ -308,26 +305,28 @@ function indexCode(stage, cell) {
 
 const UNKNOWN = "  # Put your network's file here: the view was not told where it is.";
 
-/** Lines that load the network and the image: by name where it has one, else by its numbers. */
-function imageCode(view, library) {
+/** Lines that load the network and run it on the image: by name where it has one, else by its numbers. */
+function runCode(view, library) {
   const { scene } = view;
   const item = scene.items[view.item];
   const { path, name } = scene.header.model;
-  const lines = library === "keras"
-    ? ["import keras", "import numpy as np", "import cnnviz.resources"]
-    : ["import numpy as np", "", "import cnnviz"];
+  const keras = library === "keras";
+  const named = path && keras ? `cnnviz.resources.asset(${quoted(`${path}.keras`)})` : quoted(path ?? `${name}.keras`);
+  const lines = [keras ? "import keras" : "import numpy as np", "", keras && path ? "import cnnviz.resources" : "import cnnviz"];
   if (view.before) lines.push("", "# The numbers on the page were changed by hand; this is the network as it came.");
-  lines.push("");
-  if (library !== "keras") {
-    lines.push(`net = cnnviz.load_model(${quoted(path ?? `${name}.keras`)})${path ? "" : UNKNOWN}`);
-  }
-  if (item.code && !view.shown) {
-    lines.push(`image = np.float32(${item.code})[..., None] / 255  # ${oneLine(item.title)}`);
-  } else {
-    const shape = scene.stages[0].shape.join(", ");
-    const text = toBase64(new Uint8Array(Float32Array.from(view.values[0]).buffer));
+  const file = keras ? "file" : named;
+  lines.push("", ...(keras ? [`file = ${named}${path ? "" : UNKNOWN}`] : []));
+  lines.push(`net = cnnviz.load_model(${file})${path || keras ? "" : UNKNOWN}`);
+  if (item.code && !view.shown) lines.push(`image = ${item.code}  # ${oneLine(item.title)}`);
+  else {
     lines.unshift("import base64");
-    lines.push(`pixels = base64.b64decode(${quoted(text)})`, `image = np.frombuffer(pixels, "<f4").reshape(${shape})`);
+    if (keras) lines.splice(2, 0, "import numpy as np");
+    const given = scene.stages.filter(({ op }) => op.type === "input").map((stage) => {
+      const text = toBase64(new Uint8Array(Float32Array.from(view.values[stage.index]).buffer));
+      return `    ${quoted(stage.layer)}: np.frombuffer(base64.b64decode(${quoted(text)}), "<f4").reshape(${stage.shape.slice(-stage.axes).join(", ")}),`;
+    });
+    lines.push("image = {", ...given, "}");
   }
+  lines.push("run = net.run(image)");
   return lines.join("\n");
 }

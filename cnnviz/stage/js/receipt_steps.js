@@ -94,7 +94,7 @@ export const STEPS = {
       return `<p class="cv-line">pixel <b>${number(step.value)}</b>: ${plane} ${number(255 * full)} of 255${escapeHtml(said)}</p>`;
     }
     const byte = step.value * 255;
-    const whole = Math.abs(byte - Math.round(byte)) < 1e-3 && step.value >= 0 && step.value <= 1;
+    const whole = !picture && Math.abs(byte - Math.round(byte)) < 1e-3 && step.value >= 0 && step.value <= 1;
     const note = whole ? ` = ${Math.round(byte)}/255, where 0 is paper and 1 is ink` : "";
     return `<p class="cv-line">pixel <b>${number(step.value)}</b>${note}</p>`;
   },

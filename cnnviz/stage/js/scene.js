@@ -42,8 +42,8 @@ import { computeStage, scaleAndShift } from "./forward.js";
  * input_pictures.py: each number times its channel's factor, plus its offset, is 0 to 1.
  *
  * @typedef {object} Picture
- * @property {string[]} planes what each channel holds
- * @property {number[]} channels which channels hold red, green and blue
+ * @property {string[]} planes what each channel holds; none of a grey picture
+ * @property {number[]} channels which channels hold red, green and blue; of a grey picture the only one
  * @property {number[]} factor by channel
  * @property {number[]} offset by channel
  * @property {string} said what was done to the numbers
@@ -273,7 +273,7 @@ export class Scene {
    * @param {Stage} stage
    */
   inColours({ index }) {
-    return this.picture !== null && index === 0;
+    return Boolean(this.picture?.planes.length) && index === 0;
   }
 
   /** Whether the output is one row of probabilities. */
