@@ -114,7 +114,8 @@ class Changing {
   }
 
   /** How far around the pointer an image is painted, in cells. */
-  brushOn({ index, shape: [height, width] }) {
+  brushOn({ index, shape }) {
+    const [height, width] = shape;
     const share = this.view.scene.picture && index === 0 ? BRUSHES.colours : BRUSHES.grey;
     return Math.max(BRUSH, share * Math.min(height, width));
   }

@@ -1,6 +1,6 @@
 // What an image is painted with: paper is like its edge, ink as unlike the image as can be.
 
-import { range } from "./arrays.js";
+import { largestAt, range } from "./arrays.js";
 
 /** @import { Picture } from "./scene.js" */
 
@@ -48,7 +48,7 @@ export function colourUnlike(image, picture) {
     const shares = [0, 1, 2].map((k) => image[n + k] * picture.factor[k] + picture.offset[k]);
     corners.forEach((corner, i) => (nearest[i] = Math.min(nearest[i], corner.reduce((sum, share, k) => sum + (share - shares[k]) ** 2, 0))));
   }
-  return COLOURS[nearest.indexOf(Math.max(...nearest))];
+  return COLOURS[largestAt(nearest)];
 }
 
 /**
