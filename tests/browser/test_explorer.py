@@ -173,8 +173,19 @@ def test_a_silenced_channel_says_what_was_computed_and_comes_back(overview):
     expect(page.locator(".cv-byhand")).to_have_count(0)
 
 
-def test_another_digit_is_repainted(overview):
+def test_another_digit_is_repainted_and_what_was_painted_stays_with_the_one_before(overview):
     page = overview()
+    painted = {"kind": "values", "stage": "input", "at": [30, 31], "values": [1, 1]}
+    off = {"kind": "channel", "stage": "conv2d relu", "channel": 3}
+    of_view(page, "(view, changes) => view.history.commit(changes, '')", [painted, off])
+    page.get_by_role("button", name="Next mistake").click()
+    expect_title(page, r"Test digit [1-9]\d* ")
+    until(page, "({ changes }) => changes.length === 1 && changes[0].kind === 'channel'")
+    page.locator(".cv-edits [data-undo]").click()
+    expect_title(page, "Test digit 0 still 7")
+    expect(page.get_by_alt_text("Test digit 0, a 7")).to_be_visible()
+    until(page, "({ changes }) => changes.length === 2")
+    page.locator(".cv-edits [data-undo]").click()
     page.get_by_role("button", name="Next mistake").click()
     expect_title(page, r"Test digit [1-9]\d* predicted \d .*✗ \(it is an? \d\)")
 

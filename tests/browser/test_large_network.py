@@ -141,6 +141,22 @@ def test_python_computes_what_the_page_would_be_slow_at_and_it_is_said(shown, st
     assert s
 
 
+def test_what_is_too_much_for_a_link_is_said(shown, stage):
+    assert stage("conv_2 relu")
+    rest = of_view(
+        shown,
+        """(view) => {
+      const at = [...view.plain.valuesOf(0)[0].keys()];
+      view.change([{ kind: "values", stage: view.scene.stages[0].name, at, values: at.map((n) => 1 / (n + 3)) }]);
+      return view.state().changes[0].at.length;
+    }""",
+    )
+    assert rest == picture().size
+    shown.get_by_role("button", name="Copy link").click()
+    expect(shown.locator(".cv-said")).to_contain_text("Save keeps it in a file")
+    shown.locator(".cv-said").get_by_role("button", name="Close").click()
+
+
 def test_the_way_to_the_pixels_is_walked_a_receipt_at_a_time(shown, stage):
     of_view(shown, "(view) => view.pin({ stage: view.scene.output.index, row: 0, col: 0, channel: 2 })")
     shown.get_by_role("button", name="To the pixels").click()

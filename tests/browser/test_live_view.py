@@ -556,6 +556,52 @@ def test_a_file_computes_what_is_painted_and_its_link_carries_it(live):
     assert of_view(page, values) == shown
 
 
+MAP = """({ level }, channel) => {
+  const { x, y, width, height } = level.maps.rects.find((rect) => rect.stage === 0 && rect.channel === channel);
+  const { left, top } = level.maps.base.getBoundingClientRect();
+  return [left + x, top + y, width, height];
+}"""
+
+
+def test_one_stroke_changes_the_mind_of_a_network_that_sees_colours(open_page, tmp_path):
+    red_or_blue = np.array([[1, -1], [0, 0], [-1, 1]], np.float32).reshape(1, 1, 3, 2)
+    net = cnnviz.Network(
+        [
+            image(20, 20, 3),
+            layer("hue", "Conv2D", "image", weights={"kernel": red_or_blue}, filters=2, kernel_size=1, use_bias=False),
+            layer("most", "GlobalMaxPooling2D", "hue"),
+            layer("class", "Dense", "most", weights={"kernel": 20 * np.eye(2)}, units=2, use_bias=False, activation="softmax"),
+        ]
+    )  # fmt: skip
+    given = np.full((20, 20, 3), 0.9, np.float32)
+    given[5:15, 6:14] = 0.9, 0.1, 0.1
+    page = open_page(cnnviz.view(net, given, classes=["red", "blue"]).save(tmp_path / "x.html").as_uri())
+    page.get_by_role("button", name="Paint").click()
+    ink = page.get_by_label("The colour to paint in")
+    verdict = page.locator(".cv-verdict")
+    # On the picture, and on one of its planes; a colour that it does not have is suggested.
+    for channel in (3, 1):
+        x, y, width, height = of_view(page, MAP, channel)
+        expect(ink).to_have_value("#0000ff")
+        page.mouse.move(x + 0.2 * width, y + height / 2)
+        page.mouse.down()
+        page.mouse.move(x + 0.8 * width, y + height / 2, steps=8)
+        page.mouse.up()
+        expect(verdict).to_have_text(re.compile("^now blue with .*; before red with"))
+        page.keyboard.press("Control+z")
+        expect(verdict).to_have_text(re.compile("^predicted red"))
+    ink.fill("#00ff00")
+    x, y, width, height = of_view(page, MAP, 3)
+    page.mouse.click(x + 0.5 * width, y + 0.5 * height)
+    expect(verdict).to_have_text(re.compile("^still red"))
+    page.get_by_role("button", name="Look").click()
+    page.mouse.move(x + 0.51 * width, y + 0.51 * height)
+    # All that the pixel is, and was.
+    tip = page.locator(".cv-tip")
+    expect(tip).to_contain_text("row 10, column 10")
+    expect(tip.locator(".cv-value")).to_have_text("red 0.900 0.000green 0.100 1.000blue 0.100 0.000")
+
+
 def test_one_history_holds_what_is_picked_painted_drawn_and_opened(live, tmp_path):
     page = live()
     title = page.locator(".cv-what")
@@ -564,15 +610,21 @@ def test_one_history_holds_what_is_picked_painted_drawn_and_opened(live, tmp_pat
     page.get_by_role("button", name="Erase").click()
     click(page, INPUT, 10, 14, 0)
     page.get_by_role("button", name="Look").click()
+    off = {"kind": "channel", "stage": "conv2d relu", "channel": 3}
+    of_view(page, "(view, off) => view.history.commit([...view.changes, off], '')", off)
+    kinds = "({ changes }) => changes.map(({ kind }) => kind)"
+    assert of_view(page, kinds) == ["values", "channel"]
     page.locator(".cv-opendraw").click()
     page.locator(".cv-pad").focus()
     keys = ["Space", *["Shift+ArrowDown"] * 5, "Space"]
     for key in keys:
         page.keyboard.press(key)
     expect(title).to_have_text("your drawing")
+    assert of_view(page, kinds) == ["channel"], "what was painted goes with its image"
     # While it is drawn, a step is a stroke; once it is done, the drawing is one.
     page.locator(".cv-edits [data-undo]").click()
     expect(title).to_have_text("test digit 7")
+    assert of_view(page, kinds) == ["values", "channel"]
     page.locator(".cv-edits [data-redo]").click()
     expect(title).to_have_text("your drawing")
     page.locator(".cv-panel [data-do=keep]").click()
@@ -582,14 +634,27 @@ def test_one_history_holds_what_is_picked_painted_drawn_and_opened(live, tmp_pat
     drawn.save(picture)
     page.locator("input[type=file]").set_input_files(picture)
     expect(title).to_have_text("seven.png")
-    for back in ("your drawing", "test digit 7", "test digit 7", "test digit 0"):
+    steps = [("test digit 0", []), ("test digit 7", []), ("test digit 7", ["values"])]
+    steps += [
+        ("test digit 7", ["values", "channel"]),
+        ("your drawing", ["channel"]),
+        ("seven.png", ["channel"]),
+    ]
+    for name, made in steps[-2::-1]:
         page.keyboard.press("Control+z")
-        expect(title).to_have_text(back)
-    assert of_view(page, "({ changes, history }) => [changes.length, history.undoable]") == [0, False]
-    for on in ("test digit 7", "test digit 7", "your drawing", "seven.png"):
+        expect(title).to_have_text(name)
+        assert of_view(page, kinds) == made
+    assert not of_view(page, "({ history }) => history.undoable")
+    for name, made in steps[1:]:
         page.keyboard.press("Control+Shift+z")
-        expect(title).to_have_text(on)
-    assert of_view(page, "({ changes, history }) => [changes.length, history.redoable]") == [1, False]
+        expect(title).to_have_text(name)
+        assert of_view(page, kinds) == made
+    assert not of_view(page, "({ history }) => history.redoable")
+    page.get_by_role("button", name="Erase").click()
+    click(page, INPUT, 10, 14, 0)
+    assert of_view(page, kinds) == ["channel", "values"]
+    page.locator(".cv-items select").select_option(index=2)
+    assert of_view(page, kinds) == ["channel"]
 
 
 def test_hovering_redraws_no_map(live):

@@ -2,6 +2,7 @@
 // computes what follows while the pointer moves; every change is listed, and can be taken back.
 
 import { button, closest } from "./dom.js";
+import { colourUnlike, inkOn, numbersOfColour, paperOf } from "./ink.js";
 import { number } from "./numbers.js";
 import { isVector } from "./scene.js";
 import { valuesChange } from "./stage_state.js";
@@ -20,8 +21,10 @@ const TOOLS = /** @type {const} */ ([
   ["erase", "Erase", "Erase ink from the image"],
   ["move", "Move", "Drag the image over its paper"],
 ]);
-/** How far around the pointer is painted, in cells. */
+/** How far around the pointer is painted, in cells: as MNIST's digits are written, and where more is to be covered. */
 const BRUSH = 1.3;
+/** The same as a share of a picture's side, where that is more: in grey, and in colours, which few thin lines change. */
+const BRUSHES = { grey: BRUSH / 28, colours: 0.1 };
 /** Pixels that a weight is dragged for the largest weight of its receipt. */
 const TURN = 80;
 
@@ -41,6 +44,9 @@ class Changing {
     this.tool = "look";
     this.history = view.history;
     this.listing = false;
+    /** What is painted on a picture in colours. */
+    this.ink = document.createElement("input");
+    this.inkChosen = false;
     this.tools = document.createElement("div");
     this.tools.className = "cv-pentools";
     this.tools.setAttribute("role", "group");
@@ -49,7 +55,7 @@ class Changing {
       const each = button(name, () => this.take(tool));
       each.dataset.tool = tool;
       each.title = words;
-      this.tools.append(each);
+      this.tools.append(tool === "paint" ? this.inking(each) : each);
     }
     view.network.slot.append(this.tools);
     this.bar = view.part("edits");
@@ -59,7 +65,23 @@ class Changing {
     view.root.addEventListener("pointerdown", (event) => this.down(event), true);
     view.root.addEventListener("click", (event) => this.swallow(event), true);
     view.root.addEventListener("keydown", (event) => this.keyed(event), true);
+    this.suggestInk();
     this.write();
+  }
+
+  /** The button that paints, and the colour beside it. @param {HTMLElement} paint */
+  inking(paint) {
+    const element = document.createElement("span");
+    element.className = "cv-inking";
+    element.append(paint, this.ink);
+    this.ink.type = "color";
+    this.ink.title = "The colour to paint in";
+    this.ink.setAttribute("aria-label", this.ink.title);
+    this.ink.oninput = () => {
+      this.inkChosen = true;
+      this.take("paint");
+    };
+    return element;
   }
 
   /** The page around says what the image is for. */
@@ -72,6 +94,30 @@ class Changing {
     this.tool = tool;
     this.view.root.dataset.tool = tool;
     for (const each of this.tools.querySelectorAll("button")) each.setAttribute("aria-pressed", String(each.dataset.tool === tool));
+  }
+
+  /** Ink that shows on the image, unless another was chosen. */
+  suggestInk() {
+    const { scene, inputs } = this.view;
+    this.ink.hidden = !scene.picture;
+    if (scene.picture && !this.inkChosen) this.ink.value = colourUnlike(inputs[0], scene.picture);
+  }
+
+  /** The numbers that a stroke leaves in each channel: of ink, or of the paper that is under it. */
+  strokeOn(stage) {
+    const { view, tool } = this;
+    const { picture } = view.scene;
+    if (tool === "paint" && picture && stage.index === 0) return numbersOfColour(this.ink.value, picture);
+    const paper = paperOf(stage.shape, stage.index ? view.plain.valuesOf(view.item)[stage.index] : view.inputs[0]);
+    const { kind, limit } = view.scales.of(stage.index, 0, "layer");
+    return tool === "paint" ? inkOn(paper, kind === "signed" ? -limit : 0, limit) : paper;
+  }
+
+  /** How far around the pointer an image is painted, in cells. */
+  brushOn({ index, shape }) {
+    const [height, width] = shape;
+    const share = this.view.scene.picture && index === 0 ? BRUSHES.colours : BRUSHES.grey;
+    return Math.max(BRUSH, share * Math.min(height, width));
   }
 
   /** What a change leads to is on the screen. */
@@ -89,6 +135,7 @@ class Changing {
 
   /** Other numbers came, or another image: what was changed goes on. */
   updated() {
+    this.suggestInk();
     this.history.share();
     this.write();
   }
@@ -165,14 +212,14 @@ class Changing {
     const { changes } = view;
     const stage = view.scene.stages[first.stage];
     const values = view.values[stage.index];
-    const numbers = view.inkOf(stage, this.tool === "paint" ? 1 : 0);
+    const [numbers, brush] = [this.strokeOn(stage), this.brushOn(stage)];
     /** @type {Map<number, number>} */
     const stroke = new Map();
     let last = null;
     return (event) => {
       const at = view.placeFrom(event, first);
       if (!at) return;
-      for (const [row, col] of between(last ?? at, at)) this.dab(stage, values, numbers, stroke, row, col);
+      for (const [row, col] of between(last ?? at, at)) this.dab(stage, values, numbers, brush, stroke, row, col);
       last = at;
       if (!stroke.size) return;
       const cells = [...stroke.keys()];
@@ -182,11 +229,11 @@ class Changing {
   }
 
   /** The cells around a place, the nearer the more. */
-  dab(stage, values, numbers, stroke, row, col) {
+  dab(stage, values, numbers, brush, stroke, row, col) {
     const [height, width, channels] = stage.shape;
-    for (let r = Math.max(0, Math.floor(row - BRUSH)); r <= Math.min(height - 1, row + BRUSH); r++) {
-      for (let c = Math.max(0, Math.floor(col - BRUSH)); c <= Math.min(width - 1, col + BRUSH); c++) {
-        const share = Math.min(1, Math.max(0, BRUSH + 0.5 - Math.hypot(r + 0.5 - row, c + 0.5 - col)));
+    for (let r = Math.max(0, Math.floor(row - brush)); r <= Math.min(height - 1, row + brush); r++) {
+      for (let c = Math.max(0, Math.floor(col - brush)); c <= Math.min(width - 1, col + brush); c++) {
+        const share = Math.min(1, Math.max(0, brush + 0.5 - Math.hypot(r + 0.5 - row, c + 0.5 - col)));
         for (let k = 0; share > 0 && k < channels; k++) {
           const n = (r * width + c) * channels + k;
           const old = stroke.get(n) ?? values[n];
@@ -339,7 +386,7 @@ class Changing {
   paintCell(cell) {
     const { view } = this;
     const stage = view.scene.stages[cell.stage];
-    const numbers = view.inkOf(stage, this.tool === "paint" ? 1 : 0);
+    const numbers = this.strokeOn(stage);
     const cells = numbers.map((_, channel) => ({ ...cell, channel }));
     this.history.commit([...view.changes, valuesChange(view.scene, cells, numbers)], this.tool === "paint" ? "Painted" : "Erased");
   }
@@ -507,5 +554,6 @@ function changeWords(scene, change) {
     }
     return `${weightName(scene, { name: change.array, index: change.at[0], value: 0 })} = ${number(change.values[0])}`;
   }
-  return `${change.stage}: ${plural(change.at.length, "cell")} painted`;
+  const channels = scene.stages.find(({ name }) => name === change.stage).shape[2];
+  return `${change.stage}: ${plural(new Set(change.at.map((n) => Math.floor(n / channels))).size, "cell")} painted`;
 }

@@ -25,12 +25,14 @@ const KINDS = [
 export function copying(view) {
   const copyButton = (text, name, content) =>
     button(text, async (pressed) => {
-      const copied = await copyText(content(), view.root);
+      const words = content();
+      if (words === null) return;
+      const copied = await copyText(words, view.root);
       flash(pressed, copied);
       view.say(copied ? `${name} copied.` : `${name === "Link" ? "The link" : name} could not be copied.`);
     });
   if (view.host.link) {
-    const link = copyButton("Copy link", "Link", () => view.host.link(view.state()));
+    const link = copyButton("Copy link", "Link", () => linkTo(view));
     link.classList.add("cv-link");
     view.part("tools").append(link);
   }
@@ -47,6 +49,14 @@ export function copying(view) {
       }
     },
   };
+}
+
+/** The address of what is shown; null, and why, where it is longer than those that are opened. @param {View} view */
+function linkTo(view) {
+  const link = view.host.link?.(view.state()) ?? "";
+  if (link.length <= (view.host.longestLink ?? Infinity)) return link;
+  view.tell("So much was painted or drawn that its link would be too long to be opened. Save keeps it in a file, which Open takes back.");
+  return null;
 }
 
 /** @type {WeakMap<HTMLButtonElement, number>} */

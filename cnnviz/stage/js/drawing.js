@@ -72,13 +72,14 @@ class Drawing extends Panel {
   }
 
   present(digit) {
-    this.view.change(this.view.changes, { title: "your drawing", pixels: Uint8Array.from(digit) });
+    this.view.change(this.view.history.keptWithOther(false), { title: "your drawing", pixels: Uint8Array.from(digit) });
   }
 
-  /** The image from before the drawing. */
+  /** The image from before the drawing, with what was painted on it. */
   putBack() {
     const { history } = this.view;
-    if (this.drawn) history.set({ ...this.before, changes: this.view.changes });
+    const painted = this.before.changes.filter((change) => history.isOfImage(change, false));
+    if (this.drawn) history.set({ ...this.before, changes: [...painted, ...history.keptWithOther(false)] });
     this.drawn = false;
   }
 

@@ -9,6 +9,9 @@ import { appTheme } from "./theme.js";
 import { entryOf, linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
 
+/** Letters of an address: Streamlit's server refuses one that does not fit into its 64 KB of headers. */
+const LONGEST_LINK = 60_000;
+
 const plans = new Map();
 
 /** @type {Map<string, Shown>} what is shown, by its key on the page */
@@ -126,6 +129,7 @@ function begin(scene, shown) {
     height: roomBelow,
   };
   if (scene.header.host.linked) {
+    host.longestLink = LONGEST_LINK;
     host.link = (state) => {
       const address = new URL(location.href);
       address.searchParams.set("view", linkOf(state));

@@ -124,6 +124,27 @@ export class History {
     if (!this.view.panelOwner?.redo?.()) this.go(this.future, this.past, "Redone");
   }
 
+  /**
+   * Whether a change is of the first image, or of any: painted on it, or moved. With another image it goes.
+   *
+   * @param {Change} change
+   * @param {boolean} any
+   */
+  isOfImage(change, any) {
+    if (change.kind === "shift") return true;
+    const stage = "stage" in change && this.view.scene.stages.find(({ name }) => name === change.stage);
+    return Boolean(stage) && stage.op.type === "input" && (any || stage.index === 0);
+  }
+
+  /**
+   * The changes that stay with another image in place of the first, or of all.
+   *
+   * @param {boolean} all
+   */
+  keptWithOther(all) {
+    return [...this.view.own.filter((change) => !this.isOfImage(change, all)), ...this.stillLent];
+  }
+
   /** A step through the history, whichever way. */
   go(from, to, said) {
     const next = from.pop();
@@ -206,26 +227,29 @@ export class History {
    *
    * @param {import("./scene.js").Scene} next
    * @param {boolean} same network
+   * @returns {Change[]} those that stay
    */
   leave(next, same) {
     const { view } = this;
+    const { changes } = view;
     if (!same) {
       [this.past, this.future] = [[], []];
-      return;
+      return [];
     }
     const { plain, item } = view;
     const [old, other] = [plain.items[item], next.items[0]];
-    if (old.key === other.key) return;
+    if (old.key === other.key) return changes;
     const before = plain.valuesOf(item)[0];
     this.pictures.set(old.key, { title: old.title, pixels: bytesOf(plain, before) });
     const shown = view.inputs[0];
     const led = this.leads;
     this.leads = false;
-    if (led || next.valuesOf(0)[0].every((value, n) => value === shown[n])) return;
+    if (led || next.valuesOf(0)[0].every((value, n) => value === shown[n])) return changes;
     // An answer to what was drawn before the last stroke.
-    if (view.panelOwner?.answeredBy?.(next)) return;
+    if (view.panelOwner?.answeredBy?.(next)) return changes;
     view.panelOwner?.close();
     this.push(this.now);
+    return this.keptWithOther(true);
   }
 }
 

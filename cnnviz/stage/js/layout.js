@@ -77,10 +77,10 @@ const CROWDED_NAME = 5.8;
 const TIGHT_NAME = 3.6;
 /**
  * What changes an image: its size in pixels where it stands beside the image and layers lie under each other, and as
- * shares of the letters, how high it is below the image and how wide, how wide beside it where the room is low, and
- * how high below it where columns are narrow, one under the other.
+ * shares of the letters, how high it is below the image and how wide, how much wider with a colour to paint in, how
+ * wide beside it where the room is low, and how high below it where columns are narrow, one under the other.
  */
-const TOOLS = { width: 110, height: 60, below: 5.5, across: 6.8, beside: 4.6, one: 9.4 };
+const TOOLS = { width: 110, height: 60, below: 5.5, across: 6.8, ink: 2, beside: 4.6, one: 9.4 };
 /** Under this height, as a share of the letters, names of blocks are short and what changes an image is beside it. */
 const LOW = 34;
 /** The width of a column that makes room for others. */
@@ -122,7 +122,7 @@ export function layOut(scene, items, room, liveliest, focus = null, beside = fal
   const height = Math.max(60, room.height - top - 2);
   const width = room.width - (room.bars ? room.bars + GAP.column : 0);
   const stages = items.map(({ shown }) => scene.stages[shown]);
-  let across = low ? 0 : TOOLS.across;
+  let across = low ? 0 : TOOLS.across + (scene.picture ? TOOLS.ink : 0);
   const heights = () => places.map(({ slot }, i) => {
     const below = isChangeable(stages[i], i) && !low ? (across ? TOOLS.below : TOOLS.one) * type : 0;
     return Math.max(30, (height - below - (down[slot] - 1) * (head + 4)) / down[slot]);

@@ -86,7 +86,7 @@ class Opening {
     const pixels = bytesOf(picture, view.plain);
     if (!pixels) return "No digit was found in this picture: it should be dark ink on light paper, or light on dark.";
     const title = file.name.slice(0, 60) || "pasted picture";
-    view.history.commit(view.changes, `Opened ${title}`, { title, pixels });
+    view.history.commit(view.history.keptWithOther(false), `Opened ${title}`, { title, pixels });
     return "";
   }
 

@@ -49,7 +49,11 @@ import { computeStage, scaleAndShift } from "./forward.js";
  * @property {string} said what was done to the numbers
  */
 
-/** @typedef {{ stage: number, row: number, col: number, channel: number }} Cell */
+/**
+ * A place in a channel of a stage; one that was pointed at on the whole picture in its `colours` is in the first.
+ *
+ * @typedef {{ stage: number, row: number, col: number, channel: number, colours?: boolean }} Cell
+ */
 
 /** @typedef {{ top: number, bottom: number, left: number, right: number }} Box the ends included */
 

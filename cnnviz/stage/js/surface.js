@@ -131,6 +131,7 @@ export class Surface {
       return {
         stage: rect.stage,
         channel: rect.colours ? 0 : rect.channel,
+        colours: rect.colours,
         row: Math.min(rect.rows - 1, Math.floor((dy / rect.height) * rect.rows)),
         col: Math.min(rect.cols - 1, Math.floor((dx / rect.width) * rect.cols)),
       };

@@ -1,10 +1,10 @@
 // What is under the pointer, enlarged, with its name and number.
 
 import { isHere, isHole } from "./far_numbers.js";
-import { number } from "./numbers.js";
+import { beside, number } from "./numbers.js";
 import { seenWords } from "./outlines.js";
 import { cellIndex, cellKey, isVector } from "./scene.js";
-import { escapeHtml, placeText, stageName } from "./words.js";
+import { channelName, escapeHtml, placeText, positionText, stageName } from "./words.js";
 
 /** @import { View } from "./view.js" */
 
@@ -41,12 +41,19 @@ export class Tooltip {
     this.element.hidden = true;
   }
 
+  /** The numbers may be others now. */
+  again() {
+    if (this.view.hover && !this.element.hidden) this.write(this.view.hover);
+  }
+
   write(cell) {
     const { view } = this;
     const stage = view.scene.stages[cell.stage];
-    const value = view.valueOf(cell);
+    // On the whole picture it is a pixel in all its planes.
+    const planes = cell.colours ? (view.scene.picture?.channels ?? []) : [cell.channel];
+    const cells = planes.map((channel) => ({ ...cell, channel }));
     const here = !isHole(view.values[cell.stage], cellIndex(stage, cell));
-    const key = `${cellKey(cell)} ${value} ${here}`;
+    const key = `${cells.map(cellKey)} ${cells.map((each) => view.valueOf(each))} ${here}`;
     if (key === this.written && !this.element.hidden) return;
     this.written = key;
     const part = (name) => this.element.querySelector(name);
@@ -56,19 +63,29 @@ export class Tooltip {
     // The last softmax reads a score of each class.
     const scores = stage === output || (output.op.type === "softmax" && output.reads[0] === stage.index);
     const unit = scores && stage.shape[2] === view.scene.classes.length ? `class ${view.scene.classes[cell.channel]}` : `unit ${cell.channel}`;
-    part(".cv-where").textContent = vector ? unit : placeText(stage, cell);
-    const before = view.before && isHere(view.before, stage, cell.channel) ? view.before[cell.stage][cellIndex(stage, cell)] : value;
-    const was = number(before) !== number(value) ? `<s>${escapeHtml(number(before))}</s> ` : "";
-    part(".cv-value").innerHTML = here ? was + escapeHtml(number(value)) : view.asking ? "…" : "left out of this file";
+    part(".cv-where").textContent = vector ? unit : cell.colours ? positionText(stage, cell) : placeText(stage, cell);
+    const values = cells.map((each) => (cell.colours ? `${channelName(stage, each.channel)} ` : "") + this.valueText(each, stage));
+    part(".cv-value").innerHTML = here ? values.join("<br>") : view.asking ? "…" : "left out of this file";
+    part(".cv-value").classList.toggle("cv-planes", Boolean(cell.colours));
     part(".cv-sees").textContent = seenWords(view.scene, cell);
     this.canvas.hidden = vector;
     if (!vector) this.enlarge(cell, stage);
   }
 
+  /** A cell's number, behind what it was before a change; those of a pixel have one number of decimals. */
+  valueText(cell, stage) {
+    const { view } = this;
+    const text = (/** @type {number} */ value) => escapeHtml(cell.colours ? beside(value, view.scales.of(stage.index, 0, "layer").limit, false, 4) : number(value));
+    const now = text(view.valueOf(cell));
+    if (!view.before || !isHere(view.before, stage, cell.channel)) return now;
+    const before = text(view.before[cell.stage][cellIndex(stage, cell)]);
+    return before === now ? now : `<s>${before}</s> ${now}`;
+  }
+
   enlarge(cell, stage) {
     const context = this.canvas.getContext("2d");
     const { around } = this.view.colours;
-    const picture = this.view.pictures.at(cell.stage, cell.channel);
+    const picture = this.view.pictures.at(cell.stage, cell.colours ? stage.shape[2] : cell.channel);
     const [height, width] = stage.shape;
     const size = CELL * 2;
     const half = SEEN >> 1;

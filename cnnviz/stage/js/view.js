@@ -87,6 +87,7 @@ let lastUsed = null;
  * @property {unknown} [state] that a link left
  * @property {(header: any) => unknown} [stateOf] that a host left in the header
  * @property {(state: State) => string} [link] to a state
+ * @property {number} [longestLink] how many letters of one can be opened
  * @property {(state: State) => void} [remember]
  * @property {(root: HTMLElement) => number} [height] that the stage may have
  */
@@ -287,7 +288,7 @@ export class View {
     this.receipt.show();
     this.drawLevel();
     this.refresh();
-    if (this.hover && !this.tooltip.element.hidden) this.tooltip.write(this.hover);
+    this.tooltip.again();
     for (const extension of this.extensions) extension.numbersCame?.();
     for (const look of this.awaited.splice(0)) look();
     requestAnimationFrame(() => measure("cnnviz:came", began));
@@ -414,6 +415,7 @@ export class View {
     this.receipt.show();
     this.drawLevel();
     this.refresh();
+    this.tooltip.again();
   }
 
   /** Draw what is seen of the stages that were painted since. */
@@ -453,7 +455,7 @@ export class View {
     this.asking?.forget();
     this.awaited = [];
     const same = next.plan === scene.plan || next.plan.header.key === scene.plan.header.key;
-    this.history.leave(next, same);
+    const kept = this.history.leave(next, same);
     this.scene = next;
     this.item = 0;
     this.plain = next;
@@ -461,7 +463,6 @@ export class View {
       this.engine?.close();
       this.engine = next.computable ? new RemoteEngine(next) : null;
     }
-    const kept = same ? this.changes : [];
     [this.changes, this.image, this.shown, this.before, this.changed] = [[], null, null, null, new Set()];
     this.colours.header = next.header;
     if (same) {
@@ -613,14 +614,6 @@ export class View {
     return computed;
   }
 
-  /** The numbers of paper (0) or ink (1) in each channel of an input. */
-  inkOf({ index, shape }, share) {
-    const { picture } = this.scene;
-    const whole = this.scales.of(index, 0, "layer").limit;
-    return Array.from({ length: shape[2] }, (_, k) =>
-      Math.fround(picture && index === 0 ? (share - picture.offset[k]) / picture.factor[k] : share * whole));
-  }
-
   /** Look at a cell, or at none; `began` is when the pointer moved, if it was `pointed` at. */
   look(cell, began = performance.now(), pointed = false) {
     if (sameCell(cell, this.hover) || (!cell && !this.hover)) return;
@@ -770,7 +763,7 @@ export class View {
     const began = performance.now();
     this.panelOwner?.close();
     const before = this.history.now;
-    this.history.set({ changes: this.changes, image: null, item: this.scene.items[item].key });
+    this.history.set({ changes: this.history.keptWithOther(true), image: null, item: this.scene.items[item].key });
     this.history.keep(before, "");
     requestAnimationFrame(() => measure("cnnviz:pick-digit", began));
   }
@@ -1014,11 +1007,11 @@ export class View {
     return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
   }
 
-  /** Where an event happened on the map of a cell, in rows and columns; null beside it, unless that is asked for. */
+  /** Where an event happened on the map that a cell was pressed on, in rows and columns; null beside it, unless that is asked for. */
   placeFrom(event, cell, beside = false) {
     const surface = this.level.maps;
     const rects = surface?.byStage.get(cell.stage) ?? [];
-    const rect = rects.find((each) => each?.colours) ?? rects[cell.channel];
+    const rect = cell.colours ? rects.find((each) => each?.colours) : rects[cell.channel];
     if (!rect) return null;
     const box = surface.base.getBoundingClientRect();
     const row = ((event.clientY - box.top - rect.y) / rect.height) * rect.rows;
@@ -1042,7 +1035,8 @@ export class View {
   /** The pointer is on a cell, or beside all of them. */
   pointAt(cell, event) {
     this.look(cell, event.timeStamp, true);
-    if (cell && sameCell(cell, this.hover)) this.tooltip.show(cell, event.clientX, event.clientY);
+    // Under a stroke it would cover what is painted.
+    if (cell && !event.buttons && sameCell(cell, this.hover)) this.tooltip.show(cell, event.clientX, event.clientY);
     else this.tooltip.hide();
   }
 
