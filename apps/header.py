@@ -144,6 +144,8 @@ class Current:
             code=self.digit.exact_code,
             changes=self.changes,
             classes=self.classes,
+            noted=kept_answers.hidden(),
+            answered=kept_answers.note_of_walk,
             **arguments,
         )
 

@@ -16,7 +16,7 @@ from components import component
 
 from cnnviz.numbers import counted
 from cnnviz.resources import one_line
-from cnnviz.teaching.answer_record import AnswerRecord, GivenAnswer, read_record
+from cnnviz.teaching.answer_record import MOST_LETTERS, AnswerRecord, GivenAnswer, read_record
 from cnnviz.teaching.questions import Question
 
 _RECORD = component("record")
@@ -65,10 +65,20 @@ def chosen(question: Question) -> int | None:
 def note(question: Question, number: int) -> None:
     """Keep an answer."""
     choice = question.choices[number]
+    _keep(question.prompt, choice.text, choice.right)
+
+
+def _keep(question: str, choice: str, right: bool) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    words = (one_line(question.prompt), one_line(choice.text))
-    answer = GivenAnswer(now, _page(), *words, choice.right)
+    answer = GivenAnswer(now, _page(), one_line(question), one_line(choice), right)
     st.session_state[_KEPT] = record().with_answer(answer)
+
+
+def note_of_walk(answer: Mapping[str, Any]) -> None:
+    """Keep an answer that was given within a guided walk, as the browser tells of it."""
+    question, choice, right = (answer[name] for name in ("question", "choice", "right"))
+    if isinstance(question, str) and isinstance(choice, str) and isinstance(right, bool) and question:
+        _keep(question[:MOST_LETTERS], choice[:MOST_LETTERS], right)
 
 
 def note_done() -> bool:

@@ -7,9 +7,7 @@ numbers.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -17,14 +15,10 @@ from cnnviz.layers.layer import quoted
 from cnnviz.network.keras_file import load_model
 from cnnviz.network.run import Gradient
 from cnnviz.numbers import exact
+from cnnviz.receipts.arithmetic import array, equations, number
 from cnnviz.receipts.backward import GradientReceipt
-from cnnviz.receipts.reproduction import array, file_of, mixes_images, number, start
-from cnnviz.receipts.steps import Derivation
+from cnnviz.receipts.reproduction import file_of, mixes_images, start
 from cnnviz.resources import one_line
-
-_OF_NUMPY = re.compile(
-    r"\b(exp|expm1|sqrt|log|log2|log10|log1p|tanh|sinh|cosh|sin|cos|tan|floor|ceil|trunc|pi)\b"
-)
 
 
 def to_code(receipt: GradientReceipt, library: str = "cnnviz", *, image: str | None = None) -> str:
@@ -132,37 +126,18 @@ def _from_numbers(receipt: GradientReceipt) -> list[str]:
             "sums = np.add.accumulate(products, axis=1)[:, -1]",
             f"y = np.add.accumulate(sums)[-1] + {bias}",
         ]
-    lines += _written(receipt.steps)
+    lines += _written(receipt)
     packed = ["import base64", "import zlib", ""] * any("b64decode" in line for line in arrays)
     functions = ["from scipy.special import erfc"] * any("erfc(" in line for line in lines)
     return [*packed, "import numpy as np", *functions, "", *arrays, *lines]
 
 
-def _written(steps: Sequence[Derivation]) -> Iterator[str]:
-    """Each formula as a line of Python, after its numbers where they are not those that came before."""
-    known: dict[str, Any] = {}
-    result = "y"
-    for i, step in enumerate(steps):
-        for name, value in step.values.items():
-            if i == 0 and name in ("sum", "back"):
-                yield f"{name} = y"
-            elif name not in known or not _same(known[name], value):
-                typed = (
-                    f"np.{value.dtype}({number(value)})" if isinstance(value, np.generic) else number(value)
-                )
-                yield f"{name} = {typed}"
-            known[name] = value
-        result = step.name if step.name.isidentifier() else "y"
-        known[result] = step.result
-        if "clipped(" in step.formula or "constrained(" in step.formula:
-            # By other numbers of the gradient, or of the weight.
-            yield f"{result} = np.{step.result.dtype}({number(step.result)})"
-        else:
-            yield f"{result} = {_OF_NUMPY.sub(lambda found: 'np.' + found[0], step.formula)}"
+def _written(receipt: GradientReceipt) -> Iterator[str]:
+    """The steps behind the sum, which is y; the last is y again."""
+    steps, total = receipt.steps, receipt.terms.total
+    values = steps[0].values if steps else {}
+    yield from equations(steps, {name: "y" for name in ("sum", "back") if values.get(name) == total})
     names = [step.name for step in steps]
     # An average may follow the weight.
-    yield f"y = {'w' if 'w' in names else result}"
-
-
-def _same(one: Any, two: Any) -> bool:
-    return type(one) is type(two) and bool(one == two)
+    last = names[-1] if names and names[-1].isidentifier() else "y"
+    yield f"y = {'w' if 'w' in names else last}"

@@ -6,11 +6,7 @@ something was changed since, it carries the receipt's own numbers instead.
 
 from __future__ import annotations
 
-import base64
-import textwrap
-import zlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,13 +16,11 @@ from cnnviz.layers.tensor_operations import OperationEntry
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_file import load_model
 from cnnviz.numbers import exact
-from cnnviz.receipts.arithmetic import arithmetic
+from cnnviz.receipts.arithmetic import NAME, arithmetic, array, number
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.resources import BUNDLED, asset, one_line
 
 LIBRARIES = ("cnnviz", "keras")
-MOST_LITERALS = 2000
-"""Larger arrays are written in base64."""
 
 
 def to_code(receipt: Receipt, library: str = "cnnviz", *, image: str | None = None) -> str:
@@ -44,8 +38,8 @@ def to_code(receipt: Receipt, library: str = "cnnviz", *, image: str | None = No
     -------
     str
         It runs as it is. It loads the network's file; if there is none, or the network or the run
-        were changed since, it holds the receipt's own numbers instead. By cnnviz it first writes the sum
-        out where that is a line, `by_hand = (patch * kernel).sum() + bias`.
+        were changed since, it holds the receipt's own numbers instead. By cnnviz it first does the
+        arithmetic itself, `(patch * kernel).sum() + bias`, and prints what that comes to.
 
     Raises
     ------
@@ -61,7 +55,9 @@ def to_code(receipt: Receipt, library: str = "cnnviz", *, image: str | None = No
         if not receipt.layer.inputs:
             computed = [f"print(run[{quoted(receipt.layer.name)}][{place}])"]
         elif library == "cnnviz":
-            computed = [*arithmetic(receipt), *_by_the_engine(receipt.layer), f"print(y[{place}])"]
+            by_hand = arithmetic(receipt)
+            shown = [f"print({NAME})", "", "# By the library:"] if by_hand else []
+            computed = [*by_hand, *shown, *_by_the_engine(receipt.layer), f"print(y[{place}])"]
         else:
             computed = [*_by_keras(receipt), f"print(y.numpy()[{place}])"]
         lines = [*start(receipt, image, library, computed), *computed]
@@ -239,37 +235,3 @@ def _activated(receipt: Receipt, activation: Activation, keras: bool, arrays: li
         activation = Activation("leaky_relu", {"negative_slope": float(alpha)})
     y = "keras.ops.convert_to_tensor(y)" if keras else "y"
     return [f"y = {activation.code(y, 'keras' if keras else 'cnnviz')}"]
-
-
-# Arrays -----------------------------------------------------------------------------------------
-
-
-def array(name: str, array: np.ndarray) -> list[str]:
-    """Lines that make an array, its bits kept: as bytes if they are pixels or many, else in digits."""
-    array = np.asarray(array)
-    shape = f".reshape{array.shape}" if array.ndim != 1 else ""
-    with np.errstate(invalid="ignore"):
-        pixels = np.clip(np.nan_to_num(array * 255).round(), 0, 255).astype(np.uint8)
-    if array.size > 16 and np.array_equal(pixels.astype(array.dtype) / array.dtype.type(255), array):
-        return _bytes(name, pixels, f"{shape}.astype(np.{array.dtype}) / 255")
-    if array.size > MOST_LITERALS:
-        return _bytes(name, array, f"{shape}.copy()")
-    numbers = textwrap.wrap(", ".join(map(number, array.ravel())), 96)
-    body = [f"    {line}" for line in numbers]
-    return [f"{name} = np.array([", *body, f"], np.{array.dtype}){shape}"]
-
-
-def _bytes(name: str, array: np.ndarray, then: str) -> list[str]:
-    packed = base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
-    words = [f'    "{line}"' for line in textwrap.wrap(packed, 94)]
-    return [
-        "data = zlib.decompress(base64.b64decode(",
-        *words,
-        "))",
-        f"{name} = np.frombuffer(data, np.{array.dtype}){then}",
-    ]
-
-
-def number(value: Any) -> str:
-    words = exact(value)
-    return {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}.get(words, words)

@@ -76,6 +76,8 @@ def live_view(
     change: Callable[[str], None] | None = None,
     walks: Sequence[Walk] = (),
     walk: Walk | None = None,
+    noted: bool = False,
+    answered: Callable[[Mapping[str, Any]], None] | None = None,
     around: Callable[[], AbstractContextManager[Run | None]] = nullcontext,
     tool: str = "look",
     classes: Sequence[str] | None = None,
@@ -117,6 +119,11 @@ def live_view(
         Guided walks, as data, of which the view offers those that suit the network.
     walk
         The one of them that it opens with, where it suits.
+    noted
+        Whether the answers to a walk's questions are noted only, and not judged.
+    answered
+        Called with an answer to one, "question" and "choice" in words and "right", as the browser tells of
+        it; the page is then run again.
     around
         Entered whenever what the view shows is worked out, and left when that is done: it may draw what
         stands beside, say where the view stands, and give another run to be shown, that of a network with
@@ -167,6 +174,7 @@ def live_view(
             scene.host.update(key=key, link=link, linked=key == "live")
             drawn = _count(asked.get("drawing"), "version") or 0
             scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks), tool=tool)
+            scene.host.update(noted=noted, keeps=answered is not None)
             if walk is not None:
                 scene.numbers.header["start"]["walk"] = [walk["name"], 0]
             scene.host.update(
@@ -182,12 +190,17 @@ def live_view(
                 on_drawing_change=partial(use, "drawing", choose, _drawn),
                 on_digit_change=partial(use, "digit", choose, chosen),
                 on_changes_change=partial(use, "changes", change, lambda asked: str(_get(asked, "text"))),
+                on_answered_change=partial(use, "answered", answered, _answer),
                 on_compare_change=_nothing,
                 on_numbers_change=_nothing,
             )
 
     code_and_plan(key=f"{key}.plan", data=plan.sent)
     show()
+
+
+def _answer(asked: Any) -> dict[str, Any]:
+    return {name: _get(asked, name) for name in ("question", "choice", "right")}
 
 
 def _nothing() -> None:

@@ -99,6 +99,34 @@ def test_what_the_browser_kept_is_taken_up_and_nonsense_is_not(fresh):
     assert shown(at)["text"] == ""
 
 
+def answer_in_walk(at, answer):
+    """An answer to a question of the guided walk, as the stage hands it on."""
+    states = at._tree.get_widget_states()
+    for element in at.get("bidi_component"):
+        if element.proto.component_name == "cnnviz.live_view":
+            state = states.widgets.add()
+            state.id = element.proto.id
+            state.json_value = json.dumps({"answered": answer})
+    return at._run(states)
+
+
+def test_answers_in_a_walk_are_kept_and_nonsense_is_not(fresh):
+    at = fresh("pooling", digit=3)
+    given_in_walk = {"count": 1, "question": "What comes out?", "choice": "The sum", "right": False}
+    for n, nonsense in enumerate((None, 5, {}, {"question": 5}, given_in_walk | {"right": "yes"}), 2):
+        at = answer_in_walk(at, nonsense if not isinstance(nonsense, dict) else nonsense | {"count": n})
+        assert not at.exception
+        assert shown(at)["count"] == ""
+    at = answer_in_walk(at, given_in_walk)
+    assert not at.exception
+    assert shown(at)["count"] == "1 question answered so far, 0 of them right at the first try."
+    (kept,) = read_record(shown(at)["text"], "it").answers
+    assert (kept.page, kept.question, kept.choice, kept.right) == (
+        *("pooling", "What comes out?", "The sum"),
+        False,
+    )
+
+
 def test_hidden_answers_are_noted_and_links_go_on_hiding(fresh, visit):
     at = fresh("pooling", digit=3, answers="hidden")
     answer_all(at)

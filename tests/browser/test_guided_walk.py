@@ -75,6 +75,12 @@ def test_a_question_is_answered(walk_file, open_page):
     page.get_by_role("button", name="0.0206", exact=True).click()
     expect(page.locator(".cv-reply")).to_contain_text("Right")
     expect(page.locator('.cv-choices [data-right="true"]')).to_have_count(1)
+    # Where the explorer's address hides what is right.
+    of_view(page, "(view) => { view.scene.header.host.noted = true; }")
+    page.get_by_role("button", name="0", exact=True).click()
+    expect(page.locator(".cv-reply")).to_have_text("Noted. What is right, you will hear later.")
+    expect(page.locator('.cv-choices [aria-pressed="true"]')).to_have_text("0")
+    expect(page.locator('.cv-choices :is([data-right="true"], [data-right="false"])')).to_have_count(0)
 
 
 def test_one_may_go_off_and_resume(walk_file, open_page):

@@ -441,7 +441,8 @@ def test_programs_from_the_file() -> None:
 
 
 def test_programs_with_the_receipts_own_numbers() -> None:
-    for gradient in (small(activation="gelu"), small(activation="relu"), small()):
+    for activation in ("gelu", "relu", "linear"):
+        gradient = small(activation=activation)
         for receipt in (
             explain(gradient, "edge/kernel", (0, 1, 0, 0)),
             explain(gradient, "image", row=1, col=1, index=1),
@@ -450,6 +451,18 @@ def test_programs_with_the_receipts_own_numbers() -> None:
             program = receipt.to_code()
             assert "load_model" not in program
             assert printed(program) == pytest.approx(float(receipt.value), rel=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "log_softmax", "sparsemax"])
+def test_a_program_goes_back_through_what_mixes_channels(activation: str) -> None:
+    weights = {"kernel": np.float32([[0.1, 0.2], [0.3, -0.1]]).reshape(2, 1, 1, 2)}
+    options = {"filters": 2, "kernel_size": (2, 1), "use_bias": False, "activation": activation}
+    net = Network([image(3, 3, 1), layer("edge", "Conv2D", "image", weights=weights, **options)])
+    run = net.run(np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1) / 9)
+    gradient = run.gradient("edge", weights=np.arange(12, dtype=np.float32).reshape(2, 3, 2))
+    receipt = explain(gradient, "edge", row=1, col=2, channel=1, pre_activation=True)
+    assert printed(receipt.to_code()) == pytest.approx(float(receipt.value), rel=1e-5)
+    assert receipt.value != 0
 
 
 # Training ---------------------------------------------------------------------------------------

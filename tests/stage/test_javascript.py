@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,33 @@ RECEIPTS = """({ base64, receipt, scene }, { text, cells }) => {
     return { sums: groups.map(({ sum }) => sum ?? null), terms, total, value, residual };
   });
 }"""
+
+
+WRITTEN = """({ base64, copying, receipt, scene }, text) => {
+  const read = scene.sceneOf(base64.fromBase64(text));
+  const values = read.valuesOf(0);
+  return read.stages.map((stage) => {
+    const place = Math.floor(values[stage.index].length / 2);
+    const step = receipt.receiptOf(read, values, scene.cellAt(stage, place));
+    return [step.type, stage.label, copying.arithmeticCode(step), String(step.value), String(step.total)];
+  });
+}"""
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_arithmetic_that_is_copied_gives_the_number(name):
+    """Of every kind of step that is taken apart, as Python that prints it."""
+    text = base64.b64encode(bytes(build_scene(network_run(name), 0))).decode()
+    for kind, label, code, *numbers in ask_node(WRITTEN, text, "base64", "copying", "receipt", "scene"):
+        if kind in ("input", "given", "lookup", "threshold"):
+            assert code == ""
+            continue
+        shown = io.StringIO()
+        with redirect_stdout(shown), np.errstate(all="ignore"):
+            exec(code, {"np": np, "cnnviz": cnnviz})
+        value, total = (float(number.replace("Infinity", "inf")) for number in numbers)
+        rounding = 1e-4 * max(1.0, abs(total)) + abs(value - total)
+        assert float(shown.getvalue()) == pytest.approx(total, abs=rounding, nan_ok=True), f"{label}\n{code}"
 
 
 def test_receipts_add_up_as_in_python():

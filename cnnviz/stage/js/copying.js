@@ -134,7 +134,7 @@ function factor(value) {
 
 /** The numbers that a step reads, without padding. */
 function numbersOf(step, write = (x) => number(x)) {
-  return step.groups[0].terms.filter((term) => term.from || step.type === "merge").map((term) => write(term.x)).join(", ");
+  return step.groups[0].terms.filter((term) => term.from || step.type === "merge" || step.type === "move").map((term) => write(term.x)).join(", ");
 }
 
 // LaTeX ----------------------------------------------------------------------------------------------
@@ -225,8 +225,12 @@ ${steps.map(arithmeticCode).join("")}`;
 
 const MOST_WRITTEN = 2000; // Numbers of an array that is written out.
 
-/** The sum of a step as NumPy does it, on the numbers that the page shows; "" for what has no such line. */
-function arithmeticCode(step) {
+/**
+ * A step as NumPy computes it, on the numbers that the page shows; "" for what is not taken apart.
+ *
+ * @param {Receipt} step
+ */
+export function arithmeticCode(step) {
   const write = ARITHMETIC[step.type];
   const count = step.groups?.reduce((sum, { terms }) => sum + terms.length, 0) ?? 0;
   if (!write || !count || count > MOST_WRITTEN) return "";
@@ -251,11 +255,39 @@ const ARITHMETIC = {
   min: PICKED("min"),
   sum: PICKED("sum"),
   mean: PICKED("mean"),
+  variance: PICKED("var"),
   affine: (step) => `x, a, b = ${[step.groups[0].terms[0].x, step.a, step.b].map(floatCode).join(", ")}
 print(${step.form === "x*a+b" ? "x * a + b" : "(x - a) / b"})`,
   softmax: (step) => `z = ${listCode(step)}
 powers = np.exp(z - z.max())
 print(${step.log ? "np.log" : ""}(powers / powers.sum())[${step.self}])`,
+  activation(step) {
+    const z = `z = ${floatCode(step.groups[0].terms[0].x)}`;
+    const given = Object.entries(step.stage.op.arguments ?? {});
+    if (step.name === "relu" && !given.length) return `${z}\nprint(np.maximum(z, 0))`;
+    if (step.slope !== undefined) given.splice(0, Infinity, ["alpha", step.slope]);
+    const named = given.map(([name, value]) => `, ${name}=${pythonLiteral(value)}`).join("");
+    return `${z}\nprint(cnnviz.ops.${step.name}(z${named}))`;
+  },
+  merge: (step) => `x = ${listCode(step)}\n${MERGED[step.mode] ?? `print(np.float32(np.${step.mode}(*x)))`}`,
+  move: (step) => `x = ${listCode(step)}\nprint(x[0])`,
+};
+
+/**
+ * What NumPy has no function of that name for.
+ *
+ * @type {Record<string, string>}
+ */
+const MERGED = {
+  add: "print(x.sum())",
+  subtract: "print(x[0] - x[1])",
+  multiply: "print(x.prod())",
+  average: "print(x.mean())",
+  maximum: "print(x.max())",
+  minimum: "print(x.min())",
+  add_scaled: "print(x[0] + x[1] * x[2])",
+  rsqrt: "print(1 / np.sqrt(x[0]))",
+  erf: "from scipy import special\nprint(special.erf(x[0]))",
 };
 
 /** What a step reads as an array (rows, columns, channels). */
@@ -273,6 +305,12 @@ function listCode(step) {
 
 function floatCode(value) {
   return `np.float32(${pythonNumber(value)})`;
+}
+
+/** An argument as Python writes it. */
+function pythonLiteral(value) {
+  if (typeof value === "number") return pythonNumber(value);
+  return value === null ? "None" : typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value);
 }
 
 /** A number as Python reads it. */

@@ -44,6 +44,8 @@ class Walking {
     /** @type {Told | null} */
     this.told = null;
     this.turn = 0;
+    /** How many answers were handed on. */
+    this.count = 0;
     this.strayed = false;
     /** @type {{ of: any[], scope: StageScope } | null} */
     this.kept = null;
@@ -257,16 +259,22 @@ class Walking {
   answer(n) {
     this.chosen = n;
     this.judge();
+    const { view, told } = this;
+    if (!told || !view.scene.header.host?.keeps) return;
+    const [choice, right] = told.choices[n];
+    this.count += 1;
+    view.host.ask("answered", { count: this.count, question: told.ask, choice, right });
   }
 
   judge() {
     const n = this.chosen;
     const choice = n === null || n === undefined ? null : this.told?.choices[n];
+    const noted = Boolean(this.view.scene.header.host?.noted);
     [...this.part("choices").children].forEach((each, m) => {
       each.setAttribute("aria-pressed", String(m === n));
-      each.dataset.right = m === n && choice ? String(choice[1]) : "";
+      each.dataset.right = m === n && choice && !noted ? String(choice[1]) : "";
     });
-    this.part("reply").textContent = choice ? choice[2] : "";
+    this.part("reply").textContent = !choice ? "" : noted ? "Noted. What is right, you will hear later." : choice[2];
   }
 
   // What the learner does in between ------------------------------------------------------------------
