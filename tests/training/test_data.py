@@ -43,7 +43,7 @@ def test_data_of_ones_own_is_read_and_checked(tmp_path):
             r"x_train must be uint8 or float32 \(N, 28, 28\) or \(N, 28, 28, 1\), got float64",
         ),
         (
-            {"x_train": np.where(X == X.max(), np.float32(np.nan), X), "y_train": Y},
+            {"x_train": np.where(X.max() == X, np.float32(np.nan), X), "y_train": Y},
             "x_train must be finite numbers, got NaN or infinite ones",
         ),
         ({"x_train": X[:, :5], "y_train": Y}, r"got uint8 \(200, 5, 28\)"),
