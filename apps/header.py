@@ -491,7 +491,8 @@ def _thumbnail(drawn: np.ndarray) -> np.ndarray:
     step = max(1, -(-max(drawn.shape[:2]) // 256))
     small = np.asarray(drawn[::step, ::step])
     small = np.repeat(small[:, :, None], 3, axis=2) if small.ndim == 2 else small
-    return np.rint(255 * small).astype(np.uint8)
+    # Numbers that no picture has may stand in it.
+    return np.rint(255 * np.nan_to_num(small).clip(0, 1)).astype(np.uint8)
 
 
 def sidebar(parts: Mapping[str, Sequence[Any]]) -> None:

@@ -127,7 +127,7 @@ def images_for(net: Network, args: argparse.Namespace) -> tuple[Any, str]:
         examples = examples.evenly(PICTURES)
     places, batch = next(examples.batches(len(examples)), ([], None))
     if not places:
-        raise ValueError("; ".join(f"{name}: {why}" for name, why in examples.skipped))
+        raise ValueError(examples.none_is_read)
     left = len(examples) - len(places)
     said = f"{examples.said}; {left} of other sizes, or damaged, left out" if left else examples.said
     return batch, said

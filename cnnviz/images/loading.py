@@ -87,7 +87,7 @@ def load_as(
     Raises
     ------
     ImageError
-        (a ValueError) for a file that cannot be read.
+        (a ValueError) for a file that cannot be read, and for numbers that are NaN or infinite.
     ValueError, TypeError
         for a shape that is not an image's, and for arguments that are none of the above.
 
@@ -107,6 +107,11 @@ def load_as(
         )
     height, width, channels = _wanted(shape)
     given, said = _read(source, _enough(height, width, interpolation, digit=mode == "digit"))
+    if given.dtype.kind == "f" and not (finite := np.isfinite(given)).all():
+        raise ImageError(
+            "pixels must be finite numbers, got NaN or infinite in "
+            f"{given.size - int(finite.sum()):,} of {given.size:,}"
+        )
     if mode == "digit":
         steps = prepare_in_steps(given, ink=ink, crop=crop)
         said.append(_said_of_digit(steps, ink, crop))

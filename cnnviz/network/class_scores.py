@@ -113,4 +113,6 @@ def classified(
             if output in tallies:
                 tallies[output].add(as_scores(net, output, values), labels[output][places], places)
         progress(places[-1] + 1, len(examples))
+    if examples.skipped and len(examples.skipped) == len(examples):
+        raise ValueError(examples.none_is_read)
     return {output: tally.result for output, tally in tallies.items()}

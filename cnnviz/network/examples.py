@@ -11,6 +11,7 @@ import numpy as np
 from cnnviz.images.image_files import ImageError
 from cnnviz.images.loading import LoadedImage
 from cnnviz.network.layer_graph import LayerGraph
+from cnnviz.numbers import counted
 
 
 def takes_digits(net: LayerGraph) -> bool:
@@ -69,6 +70,13 @@ class Examples:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def none_is_read(self) -> str:
+        """What is said where every example was skipped: why the first was, and how many others there are."""
+        (name, why), *others = self.skipped or [("no example", "there is none")]
+        more = f"; {counted(len(others), 'other')} cannot be read either" if others else ""
+        return f"{name}: {why}{more}"
+
     def __getitem__(self, chosen: slice) -> Any:
         """Some examples as `Network.predict` takes them."""
         places = range(*chosen.indices(len(self)))
@@ -93,11 +101,16 @@ class Examples:
         )
 
     def readable(self, progress: Callable[[int, int], None]) -> Examples:
-        """The examples without those that cannot be read, which `skipped` names: each is read once."""
+        """The examples without those that cannot be read, which `skipped` names: each is read once.
+
+        ValueError if none can be.
+        """
         places: list[int] = []
         for (place,), _ in self.batches(1):
             places.append(place)
             progress(place + 1, len(self))
+        if not places:
+            raise ValueError(self.none_is_read)
         found = self.of(places)
         found.skipped = self.skipped
         return found

@@ -119,9 +119,7 @@ class OpenedNetwork:
         """
         first = next(iter(examples.batches(1)), None)
         if first is None:
-            raise ValueError(
-                f"no example of {self.name} can be read: {'; '.join(map(': '.join, examples.skipped))}"
-            )
+            raise ValueError(f"no example of {self.name} can be read: {examples.none_is_read}")
         self.check(first[1])
         self.examples = examples
         self.labels = labels_by_output(self.network, examples, classes or {})

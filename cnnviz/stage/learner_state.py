@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnviz.layers.browser import drawn_shape
 from cnnviz.network import Network, Run
-from cnnviz.numbers import brief
+from cnnviz.numbers import brief, counted
 from cnnviz.stage.intervention import intervene
 from cnnviz.stage.scene import Scene
 from cnnviz.stage.stage_state import VERSION, State, empty_state
@@ -41,9 +41,9 @@ def opening_state(scene: Scene) -> dict[str, Any]:
 
 
 def checked(scene: Scene, given: Any) -> dict[str, Any]:
-    """A state with all its entries; ValueError for what does not fit the scene, but for its changes.
+    """A state with all its entries; ValueError for what does not fit the scene.
 
-    Whether changes fit, and an image's size, `run_of` says.
+    Whether changes fit it, and an image's size, `run_of` says.
     """
     if not isinstance(given, Mapping):
         raise ValueError(f"state must be a mapping, got {type(given).__name__}")
@@ -82,9 +82,44 @@ def checked(scene: Scene, given: Any) -> dict[str, Any]:
         )
     if state["image"] is not None:
         _numbers_of(scene, state["image"])
-    if isinstance(state["changes"], tuple):
-        state["changes"] = list(state["changes"])
-    return state
+    if not isinstance(state["changes"], list | tuple) or not all(map(_is_flat, state["changes"])):
+        raise ValueError(
+            f"state's changes must be a list of words and numbers by name, got {brief(state['changes'], 60)}"
+        )
+    if not isinstance(state["open"], list | tuple) or not all(
+        isinstance(each, str) for each in state["open"]
+    ):
+        raise ValueError(f"state's open must be a list of names, got {brief(state['open'], 60)}")
+    if not _is_whole(state["first"]):
+        raise ValueError(f"state's first must be a whole number from 0, got {brief(state['first'], 60)}")
+    for key, count in (("play", 2), ("walk", 1)):
+        if state[key] is not None and not _is_named(state[key], count):
+            raise ValueError(
+                f"state's {key} must be a name and {counted(count, 'whole number')}, or None, "
+                f"got {brief(state[key], 60)}"
+            )
+    return {**state, "changes": list(state["changes"])}
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
+
+
+def _is_named(value: Any, count: int) -> bool:
+    """Whether it is a name, and so many whole numbers."""
+    if not isinstance(value, list | tuple) or len(value) != 1 + count:
+        return False
+    name, *numbers = value
+    return isinstance(name, str) and all(map(_is_whole, numbers))
+
+
+def _is_flat(change: Any) -> bool:
+    """Whether a change holds nothing in which more could be hidden than a list of numbers."""
+    return isinstance(change, Mapping) and not any(
+        isinstance(each, Mapping)
+        or (isinstance(each, list | tuple) and any(isinstance(part, list | tuple | Mapping) for part in each))
+        for each in change.values()
+    )
 
 
 # The cell ----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import numpy as np
 from cnnviz.colours import THEMES, Scale, for_browser
 from cnnviz.figures.epochs import places_on_scale
 from cnnviz.network.keras_file import load_model
-from cnnviz.numbers import counted, probability, with_article
+from cnnviz.numbers import brief, counted, probability, with_article
 from cnnviz.resources import one_line, text_writer, write_atomically
 from cnnviz.stage import bundle
 from cnnviz.stage.component_parts import FONT, component_parts
@@ -150,6 +150,12 @@ def _placed(curves: Sequence[LearningCurve]) -> dict[str, object]:
     }
 
 
+def check_finite(images: np.ndarray | None) -> None:
+    """ValueError for an image that the page could not be told of: JSON has only finite numbers."""
+    if images is not None and not np.isfinite(images).all():
+        raise ValueError("image must hold finite numbers")
+
+
 class RecordedRuns:
     """Runs that are among cnnviz's assets, to be played: in a notebook by itself, elsewhere after `save`.
 
@@ -187,9 +193,10 @@ class RecordedRuns:
         history = read_history(name)
         if history is None or history.weights is None:
             raise ValueError(
-                f"there is no record of a run {name!r} with its weights; see {', '.join(TITLES)}"
+                f"there is no record of a run {brief(name)} with its weights; see {', '.join(TITLES)}"
             )
         net = load_model(network_name(name))
+        check_finite(net.run(image).input)
         shares = shares_over_epochs(net, history, image)
         layer = next(layer.name for layer in net if layer.is_convolution)
         about: dict[str, Any] = {"title": title, "label": label, "layer": layer}

@@ -22,7 +22,7 @@ from cnnviz.resources import one_line
 from cnnviz.stage import bundle, notebook
 from cnnviz.stage.component_parts import component_parts
 from cnnviz.stage.parts import Part
-from cnnviz.stage.recorded_runs import RecordedRuns
+from cnnviz.stage.recorded_runs import RecordedRuns, check_finite
 from cnnviz.stage.training_digit import digit_header, field_header, field_layers, field_of
 from cnnviz.stage.training_panel import Picture, initial_picture, panel_part
 from cnnviz.training.checkpoints import weights_of
@@ -54,6 +54,7 @@ class WatchedTrainer:
         self.trainer = trainer
         self.curves = Curves()
         self._digit = None if image is None else trainer.network.run(image).input
+        check_finite(self._digit)
         self._title, self._label = title, label
         self._layers = tuple(dict.fromkeys(key.rpartition("/")[0] for key in trainer.trained))
         self._before = trainer.network

@@ -172,4 +172,6 @@ def _arrays(path: str | os.PathLike[str], shape: Shape) -> tuple[np.ndarray, np.
     except (ValueError, KeyError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else error
         raise DataError(f"{os.fspath(path)} is not an npz file with x_train and y_train: {reason}") from None
+    if not np.isfinite([images.min(), images.max()]).all():
+        raise DataError("x_train must be finite numbers, got NaN or infinite ones")
     return images, labels

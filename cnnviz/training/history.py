@@ -165,7 +165,7 @@ def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> Tr
     (60000, 128, 469)
     """
     files = RunFiles(folder, model)
-    if not files.history.is_file():
+    if not os.path.isfile(files.history):  # Where a name is too long for one, too.
         return None
     try:
         data = files.record()

@@ -79,6 +79,7 @@ ARRAYS: dict[str, Any] = {
     "no columns": np.zeros((5, 0), np.float32),
     "no numbers": np.full((5, 4), np.nan, np.float32),
     "no colours": np.full((5, 8, 8, 3), np.inf),
+    "one pixel is none": np.where(np.arange(960).reshape(5, 8, 8, 3) == 700, np.nan, 0.5),
     "negative": np.full((5, 8, 8, 3), -1),
     "five axes": np.zeros((1, 2, 3, 4, 5), np.float32),
 }
@@ -217,6 +218,28 @@ def test_a_file_of_arrays_is_read_or_refused_in_one_line(tmp_path: Path) -> None
     cases = [words for path in paths for words in commands(tmp_path, path)][:: 1 if THOROUGH else FEW]
     for words, outcome in zip(cases, limited_calls(said, cases, memory=MEMORY, seconds=SECONDS), strict=True):
         check(words, outcome)
+
+
+def test_of_pictures_of_which_one_has_pixels_that_are_none_the_others_are_read(tmp_path: Path) -> None:
+    """It ended the command, and which of them it was was not said."""
+    model, sound = networks()["pictures"], ARRAYS["one pixel is none"]
+    model.save(tmp_path / "pictures.keras")
+    for file, array in (("some", sound), ("none", ARRAYS["no colours"])):
+        (tmp_path / f"{file}.npz").write_bytes(npz(x=array, y=LABELS))
+    name, file = str(tmp_path / "pictures.keras"), str(tmp_path / "some.npz")
+    words = f"{Path('some.npz') / '3'}: pixels must be finite numbers, got NaN or infinite in 1 of 192"
+    for command in (
+        ["predict", "--model", name, "--images"],
+        ["evaluate", name, "--images"],
+        ["export", name, "-o", str(tmp_path / "page.html"), "--images"],
+    ):
+        code, out, err = said([*command, file])
+        assert words in err, command
+        assert out, command
+        assert code in (0, 2), command
+        code, out, err = said([*command, file.replace("some", "none")])
+        assert code == 2, command
+        assert "got NaN or infinite in 192 of 192" in err, command
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")

@@ -179,6 +179,32 @@ def test_names_that_are_no_text_are_shown_as_far_as_they_are(app_test, opened, t
     assert result.images == 4
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, 3e38])
+def test_pixels_that_are_no_pixels_are_said_and_numbers_that_are_none_are_shown(
+    app_test, opened, tmp_path, number
+):
+    pictures = np.full((3, 16, 16, 3), 0.5, np.float32)
+    pictures[2, 2, 3, 0] = number
+    np.save(tmp_path / "three.npy", pictures)
+    colour().save(tmp_path / "own.keras")
+    own = opened(tmp_path / "own.keras")
+    images = load_images(tmp_path / "three.npy", own.network)
+    own.show(Examples({"image": images}, images.source.names))
+    said = "NaN or infinite in 1 of 768" if not np.isfinite(number) else "must lie within 0..255"
+    at = page(app_test, "overview", model=own.name, picture="2")
+    assert not at.exception
+    assert said in " ".join(error.value for error in at.error)
+    at = page(app_test, "overview", model=own.name, picture="1")
+    assert not [*at.exception, *at.error]
+    OPEN.close_all()
+    dense_only().save(tmp_path / "numbers.keras")
+    own = opened(tmp_path / "numbers.keras")
+    (name,) = own.network.inputs
+    own.show(Examples({name: np.full((2, *own.network[name].output_shape), number, np.float32)}, ["a", "b"]))
+    at = page(app_test, "overview", model=own.name)
+    assert not [*at.exception, *at.error]
+
+
 # Large inputs -----------------------------------------------------------------------------------
 
 

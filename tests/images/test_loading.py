@@ -223,7 +223,12 @@ BAD = {
     "two channels": (COLOUR, (8, 8, 2), {}, r"not \(8, 8, 2\)"),
     "batch": (np.zeros((2, 8, 8, 3)), (8, 8, 3), {}, r"image must be \(H, W\) .* got float64 \(2, 8, 8, 3\)"),
     "negative": (GREY - 1.0 - GREY.min(), (8, 8, 1), {}, "must lie within 0..255, or 0..1, got -1.0 to"),
-    "nan": (np.full((8, 8), np.nan), (8, 8, 1), {}, "must lie within 0..255, or 0..1, got nan"),
+    "nan": (
+        np.full((8, 8), np.nan),
+        (8, 8, 1),
+        {},
+        "must be finite numbers, got NaN or infinite in 64 of 64",
+    ),
     "interpolation": (COLOUR, (8, 8, 3), {"interpolation": "area"}, "interpolation must be .* got 'area'"),
     "crop": (GREY[:1], (90, 1, 1), {"crop_to_aspect_ratio": True}, "no part of 24 x 1 pixels has the shape"),
 }

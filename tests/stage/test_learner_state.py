@@ -125,6 +125,12 @@ def test_changes_lead_to_the_run_of_intervene(net, view):
         ("state", {"image": {"title": "a", "pixels": "abcd"}}, "state's image must have 784 pixels, got 3"),
         ("state", {"path": [["conv2d", 1, 2, 3]] * 10_001}, "state's path must have at most 10,000 cells"),
         ("state", {"image": np.array("x")}, "state's image must be a mapping of a title and pixels"),
+        ("state", {"changes": [3]}, "state's changes must be a list of words and numbers by name, got"),
+        ("state", {"changes": [{"kind": "values", "at": [[0]]}]}, "state's changes must be a list of words"),
+        ("state", {"open": [3]}, "state's open must be a list of names"),
+        ("state", {"first": -1}, "state's first must be a whole number from 0, got -1"),
+        ("state", {"play": ["conv2d", 1]}, "state's play must be a name and 2 whole numbers, or None"),
+        ("state", {"walk": ["a", "b"]}, "state's walk must be a name and 1 whole number, or None"),
         ("state", {"image": {"title": "a"}}, "state's image must be a mapping of a title and pixels"),
     ],
 )
@@ -142,6 +148,18 @@ def test_from_the_page_a_state_that_does_not_fit_changes_nothing(view):
     for wrong in (None, 3, {"path": [["conv2d", 99, 2, 3]]}, {"item": []}, {"image": 5}):
         view.take(wrong)
         assert view.state == before
+
+
+def test_from_the_page_nothing_is_taken_that_no_page_could_be_sent(view):
+    """Deep lists were kept as they came, and every later word of Python's to the view failed."""
+    deep: list = []
+    for _ in range(900):
+        deep = [deep]
+    before = view.state
+    for entry in before:
+        for wrong in (deep, {"a": deep}, [{"kind": "values", "at": deep}]):
+            view.take({**before, entry: wrong})
+            assert view.state == before, entry
 
 
 def test_a_view_is_saved_as_it_was_left(view, tmp_path):

@@ -63,6 +63,14 @@ def test_a_run_without_a_record_is_refused(digit):
         RecordedRuns([], digit)
 
 
+@pytest.mark.parametrize("name", ["9" * 5000, "../mnist_14k", "a\0b", "", " ", "*"])
+def test_a_name_that_no_file_has_is_refused_as_any_other(digit, name):
+    """One that is too long for a file was refused by the system, with the whole of it."""
+    with pytest.raises(ValueError, match="there is no record of a run") as raised:
+        RecordedRuns([name], digit)
+    assert len(str(raised.value)) < 400
+
+
 def test_the_command_writes_them(tmp_path, capsys):
     out = tmp_path / "runs.html"
     names = "mnist_maxpool.short,mnist_maxpool.second_seed"

@@ -170,6 +170,13 @@ def test_without_anywidget_it_says_how_to_get_it(trainer):
         _ = cnnviz.watch(trainer).widget
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_an_image_that_no_page_could_be_told_of_is_refused(trainer, number):
+    for run in (trainer, "mnist_maxpool.short"):
+        with pytest.raises(ValueError, match="image must hold finite numbers"):
+            cnnviz.watch(run, np.full((28, 28), number))
+
+
 def test_recorded_runs_are_watched_by_their_names():
     runs = cnnviz.watch("mnist_maxpool.short")
     assert isinstance(runs, RecordedRuns)

@@ -42,6 +42,10 @@ def test_data_of_ones_own_is_read_and_checked(tmp_path):
             {"x_train": X / 255, "y_train": Y},
             r"x_train must be uint8 or float32 \(N, 28, 28\) or \(N, 28, 28, 1\), got float64",
         ),
+        (
+            {"x_train": np.where(X.max() == X, np.float32(np.nan), X), "y_train": Y},
+            "x_train must be finite numbers, got NaN or infinite ones",
+        ),
         ({"x_train": X[:, :5], "y_train": Y}, r"got uint8 \(200, 5, 28\)"),
         ({"x_train": X, "y_train": Y[:5]}, r"y_train must be 200 integers, got uint8 \(5,\)"),
         ({"x_train": X, "y_train": Y + 9}, r"labels must be classes 0\.\.9, got 9 to 18 in .*own\.npz"),

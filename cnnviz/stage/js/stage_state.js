@@ -210,7 +210,8 @@ export function fitting(given, scene) {
   const said = [];
   const found = /** @type {Record<string, any>} */ (given !== null && typeof given === "object" ? given : {});
   const model = scene.header.model.name;
-  if (Number(found.version) > VERSION) {
+  // What JSON holds may have words of its own for how it is turned into a number or a text.
+  if (typeof found.version === "number" && found.version > VERSION) {
     said.push(
       `This was saved by a newer cnnviz (version ${Math.floor(found.version)} of the stage's state; ` +
         `this one reads up to ${VERSION}), so that some of it may be missing.`,
@@ -225,7 +226,7 @@ export function fitting(given, scene) {
   }
   const known = scene.items.some(({ key }) => key === found.item);
   if (known) state.item = found.item;
-  else if (found.item && !found.image) said.push(`The image ${String(found.item).slice(0, 40)} is not in this view.`);
+  else if (typeof found.item === "string" && found.item && !found.image) said.push(`The image ${found.item.slice(0, 40)} is not in this view.`);
   const stages = new Map(scene.stages.map((stage) => [stage.name, stage]));
   if (stages.has(found.layer)) state.layer = found.layer;
   const path = list(found.path).map((cell) => cellOf(cell, stages));

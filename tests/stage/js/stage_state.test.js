@@ -17,6 +17,8 @@ const scene = sceneWith(
 );
 scene.items[0].key = "7";
 
+const ODD = { toString: 1, valueOf: 1 };
+
 const WHOLE = {
   version: 1,
   model: "tiny",
@@ -46,7 +48,7 @@ test("a state that fits is taken as it is, and through a link", () => {
 });
 
 test("nothing is the state in which a stage opens", () => {
-  for (const nothing of [null, undefined, 3, "text", [], {}, { path: null, changes: 3, walk: "x" }]) {
+  for (const nothing of [null, undefined, 3, "text", [], {}, { path: null, changes: 3, walk: "x" }, { version: ODD, item: ODD, model: ODD }]) {
     assert.deepEqual(fitting(nothing, scene), { state: { ...emptyState(), model: "tiny" }, said: [] });
   }
 });
