@@ -37,7 +37,7 @@ def opening_state(scene: Scene) -> dict[str, Any]:
     """The state in which the view of a scene opens."""
     start = scene.numbers.header["start"]
     about = {"model": scene.plan.part.header["model"]["name"], "item": scene.items[0]["key"]}
-    return {**empty_state(), **about, "path": start["path"]}
+    return {**empty_state(), **about, "path": start["path"], "walk": start.get("walk")}
 
 
 def checked(scene: Scene, given: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def checked(scene: Scene, given: Any) -> dict[str, Any]:
     """
     if not isinstance(given, Mapping):
         raise ValueError(f"state must be a mapping, got {type(given).__name__}")
-    opens = opening_state(scene) | {"path": []}
+    opens = opening_state(scene) | {"path": [], "walk": None}
     for key in given:
         if key not in opens:
             raise ValueError(f"state has no entry {brief(key, 60)}; its entries are {', '.join(opens)}")

@@ -278,3 +278,5 @@ def test_every_layer_of_a_large_network_shows_its_maps(open_page, tmp_path, appl
         page.set_default_timeout(120_000)
         page.wait_for_selector(".cv-col")
         walk_all_layers(page)
+        # It would miss the server.
+        page.close()

@@ -190,6 +190,25 @@ def test_another_digit_is_repainted_and_what_was_painted_stays_with_the_one_befo
     expect_title(page, r"Test digit [1-9]\d* predicted \d .*✗ \(it is an? \d\)")
 
 
+def test_a_saved_state_holds_the_digit_which_the_page_around_may_have_changed(overview, tmp_path):
+    page = overview("?digit=42")
+    expect_title(page, "Test digit 42 predicted 4")
+    files = []
+    page.on("download", lambda file: files.append(file))
+    page.get_by_role("button", name="Save").click()
+    while len(files) < 2:
+        page.wait_for_timeout(50)
+    for file in files:
+        file.save_as(tmp_path / file.suggested_filename)
+    state = tmp_path / "cnnviz-mnist_14k.json"
+    page.locator("input[type=file]").set_input_files(state)
+    expect_title(page, "Test digit 42 predicted 4 with .*✓")
+    page.get_by_role("button", name="Next mistake").click()
+    expect_title(page, r"Test digit (?!42)\d+ ")
+    page.locator("input[type=file]").set_input_files(state)
+    expect_title(page, "Your digit predicted 4")
+
+
 def test_tensorflow_s_number_stands_beside_the_receipt(overview):
     page = overview("?digit=0&view=trail%3Dconv2d_3~4~5~7")
     # Nobody is asked about a receipt that nobody looks at.

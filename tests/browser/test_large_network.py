@@ -147,7 +147,8 @@ def test_what_is_too_much_for_a_link_is_said(shown, stage):
         shown,
         """(view) => {
       const at = [...view.plain.valuesOf(0)[0].keys()];
-      view.change([{ kind: "values", stage: view.scene.stages[0].name, at, values: at.map((n) => 1 / (n + 3)) }]);
+      const values = at.map((n) => 1 / (n + 3));
+      view.change([{ kind: "values", stage: view.scene.stages[0].name, at, values }]);
       return view.state().changes[0].at.length;
     }""",
     )

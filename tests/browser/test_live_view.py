@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 
 import numpy as np
@@ -556,23 +558,77 @@ def test_a_file_computes_what_is_painted_and_its_link_carries_it(live):
     assert of_view(page, values) == shown
 
 
+def drawn(*points: tuple[int, int]) -> bytes:
+    """Ink on light paper along some points, as PNG."""
+    paper, file = Image.new("L", (120, 120), 255), io.BytesIO()
+    ImageDraw.Draw(paper).line(points, fill=0, width=10)
+    paper.save(file, "PNG")
+    return file.getvalue()
+
+
+BROUGHT = """(view, [how, text]) => {
+  const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], `${how}.png`, { type: "image/png" }));
+  const said = { bubbles: true, composed: true, cancelable: true };
+  view.use();
+  if (how === "paste") document.dispatchEvent(new ClipboardEvent(how, { ...said, clipboardData: data }));
+  else view.network.maps.over.dispatchEvent(new DragEvent(how, { ...said, dataTransfer: data }));
+}"""
+
+
+def test_a_picture_is_pasted_and_dropped_a_kernel_swapped_and_all_is_saved_and_reopens(live, tmp_path):
+    page = live()
+    title, verdict = page.locator(".cv-what"), page.locator(".cv-verdict")
+    pictures = {"paste": [(60, 20), (60, 100)], "drop": [(30, 30), (90, 30), (50, 100)]}
+    for (how, points), digit in zip(pictures.items(), (1, 7), strict=True):
+        of_view(page, BROUGHT, [how, base64.b64encode(drawn(*points)).decode()])
+        expect(title).to_have_text(f"{how}.png")
+        expect(verdict).to_have_text(re.compile(f"^predicted {digit} with"))
+    show(page, {**of_view(page, "(view) => view.state()"), "layer": "conv2d_1", "zoom": "layer"})
+    page.get_by_label("Kernels of channel 0").select_option("sobel x")
+    expect(verdict).to_contain_text("before")
+    page.locator("[data-list]").click()
+    expect(page.locator(".cv-changes li")).to_contain_text(["conv2d_1/kernel: channel 0 is sobel x"])
+    made = verdict.inner_text(), of_view(page, "({ values }) => [...values[0]]")
+    files = []
+    page.on("download", lambda file: files.append(file))
+    page.get_by_role("button", name="Save").click()
+    while len(files) < 2:
+        page.wait_for_timeout(50)
+    for file in files:
+        file.save_as(tmp_path / file.suggested_filename)
+    assert {file.suggested_filename for file in files} == {"cnnviz-mnist_14k.png", "cnnviz-mnist_14k.json"}
+    with Image.open(tmp_path / "cnnviz-mnist_14k.png") as saved:
+        assert saved.size == (28, 28)
+    page = live()
+    page.locator("input[type=file]").set_input_files(tmp_path / "cnnviz-mnist_14k.json")
+    expect(title).to_have_text("drop.png")
+    expect(verdict).to_have_text(made[0])
+    assert of_view(page, "({ values }) => [...values[0]]") == made[1]
+    expect_zoom(page, "layer")
+
+
 MAP = """({ level }, channel) => {
-  const { x, y, width, height } = level.maps.rects.find((rect) => rect.stage === 0 && rect.channel === channel);
+  const drawn = level.maps.rects.filter(({ stage }) => stage === 0);
+  const { x, y, width, height } = drawn.find((rect) => rect.channel === channel);
   const { left, top } = level.maps.base.getBoundingClientRect();
   return [left + x, top + y, width, height];
 }"""
 
 
 def test_one_stroke_changes_the_mind_of_a_network_that_sees_colours(open_page, tmp_path):
-    red_or_blue = np.array([[1, -1], [0, 0], [-1, 1]], np.float32).reshape(1, 1, 3, 2)
+    hue = {"kernel": np.array([[1, -1], [0, 0], [-1, 1]], np.float32).reshape(1, 1, 3, 2)}
+    score = {"kernel": 20 * np.eye(2)}
     net = cnnviz.Network(
         [
             image(20, 20, 3),
-            layer("hue", "Conv2D", "image", weights={"kernel": red_or_blue}, filters=2, kernel_size=1, use_bias=False),
+            layer("hue", "Conv2D", "image", weights=hue, filters=2, kernel_size=1, use_bias=False),
             layer("most", "GlobalMaxPooling2D", "hue"),
-            layer("class", "Dense", "most", weights={"kernel": 20 * np.eye(2)}, units=2, use_bias=False, activation="softmax"),
+            layer("score", "Dense", "most", weights=score, units=2, use_bias=False),
+            layer("class", "Softmax", "score"),
         ]
-    )  # fmt: skip
+    )
     given = np.full((20, 20, 3), 0.9, np.float32)
     given[5:15, 6:14] = 0.9, 0.1, 0.1
     page = open_page(cnnviz.view(net, given, classes=["red", "blue"]).save(tmp_path / "x.html").as_uri())
@@ -629,9 +685,7 @@ def test_one_history_holds_what_is_picked_painted_drawn_and_opened(live, tmp_pat
     expect(title).to_have_text("your drawing")
     page.locator(".cv-panel [data-do=keep]").click()
     picture = tmp_path / "seven.png"
-    drawn = Image.new("L", (120, 120), 255)
-    ImageDraw.Draw(drawn).line([(30, 30), (90, 30), (50, 100)], fill=0, width=10)
-    drawn.save(picture)
+    picture.write_bytes(drawn((30, 30), (90, 30), (50, 100)))
     page.locator("input[type=file]").set_input_files(picture)
     expect(title).to_have_text("seven.png")
     steps = [("test digit 0", []), ("test digit 7", []), ("test digit 7", ["values"])]

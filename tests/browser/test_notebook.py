@@ -27,7 +27,7 @@ from harness.serving import served
 CELLS = [
     "import cnnviz\nnet = cnnviz.load_model('mnist_14k')\ndigits = cnnviz.load_mnist()[1][0]",
     "w = cnnviz.view(net, digits[0])\nw",
-    "v = cnnviz.view(net, digits[1])\nv",
+    "v = cnnviz.view(net, digits[1], walk='from-pixel-to-answer')\nv",
     "v.widget",
 ]
 LARGE = f"""import sys
@@ -141,6 +141,10 @@ def test_jupyterlab_and_python_share_the_state_and_a_saved_notebook_works_alone(
             expect(holders.nth(n).locator(".cv-verdict")).to_contain_text(f"predicted {7 - 5 * n}")
         page.wait_for_function("globalThis.cnnvizModels?.size === 2")
         kernel = Kernel(notebook)
+        walks_on(holders.nth(1))
+        until(page, lambda: kernel.run("", "v.state['walk']") == ["from-pixel-to-answer", 1])
+        holders.nth(1).get_by_role("button", name="Back", exact=True).click()
+        until(page, lambda: kernel.run("", "v.cell") is None)
 
         # From the page to Python.
         holders.nth(0).evaluate(PIN)
@@ -208,6 +212,14 @@ def test_jupyterlab_and_python_share_the_state_and_a_saved_notebook_works_alone(
             expect(page.locator(".cv")).to_have_count(0)
 
 
+def walks_on(view) -> None:
+    """A view that opened with the guided walk, to its second step."""
+    title = view.locator(".cv-walkhead h2")
+    expect(title).to_have_text("A digit is numbers")
+    view.locator(".cv-next").click()
+    expect(title).to_have_text("A kernel looks at it")
+
+
 def test_in_jupyterlab_a_large_network_asks_for_its_numbers_and_for_what_python_computes(chromium, notebook):
     with jupyter(notebook) as url, opened(chromium, f"{url}/lab/tree/large.ipynb?reset") as page:
         expect(
@@ -252,7 +264,7 @@ def _():
     import cnnviz
     net = cnnviz.load_model("mnist_14k")
     digits = cnnviz.load_mnist()[1][0]
-    w = cnnviz.view(net, digits[0])
+    w = cnnviz.view(net, digits[0], walk="from-pixel-to-answer")
     w
     return cnnviz, digits, net, w
 
@@ -294,6 +306,8 @@ def test_marimo_and_python_share_the_state(chromium, tmp_path):
         expect(roots.nth(1).locator(".cv-crumbs li")).to_have_text(
             [re.compile(r"^conv2d_1 .*\(6, 9\) channel 3")]
         )
+        expect(roots.nth(0)).to_have_attribute("data-theme", "light")
+        walks_on(roots.nth(0))
         of_view = "(root) => (%s)(root.getRootNode().host)"
         roots.nth(0).evaluate(of_view % PIN)
         roots.nth(0).evaluate(of_view % PAINT)

@@ -65,10 +65,11 @@ def test_a_view_offers_a_walk_by_name_or_as_data(run):
     net, image = run.network, np.zeros((28, 28), np.uint8)
     name = "from-pixel-to-answer"
     for walk in (name, WALK):
-        scene = cnnviz.view(net, image, walk=walk).scene
+        view = cnnviz.view(net, image, walk=walk)
+        scene = view.scene
         (offered,) = scene.host["walks"]
         assert offered == walk_named(walk)
-        assert scene.numbers.header["start"]["walk"] == [offered["name"], 0]
+        assert scene.numbers.header["start"]["walk"] == view.state["walk"] == [offered["name"], 0]
     assert name in WALKS
     assert "walks" not in cnnviz.view(net, image).scene.host
     with pytest.raises(ValueError, match="does not suit"):

@@ -67,6 +67,7 @@ const GAP = { map: 2, column: 10, slim: 4 };
 const LANE = 9;
 /** Of maps that cannot all be drawn, the sides tried, as long as MANY lie under each other, or the side is usual. */
 const THUMBNAILS = [160, 128, 104, 84, 72, 64, 56, 48, 42, 36, 28, 22];
+const LAST_THUMBNAIL = THUMBNAILS[THUMBNAILS.length - 1];
 const MANY = 6;
 const USUAL = 64;
 /** The width of a column's name, as a share of the letters. */
@@ -150,11 +151,10 @@ export function layOut(scene, items, room, liveliest, focus = null, beside = fal
   let grids = null;
   for (let scale = 4; !grids && scale >= SMALLEST; scale *= 0.97) {
     const tried = stages.map((stage, i) => gridOf(scene, stage, cellOf(stage, scale), tall[i], type));
-    const low = tried.every((grid, i) => grid.height <= tall[i] || scale < 1);
+    const low = tried.every((grid, i) => grid.height <= tall[i] || (scale < 1 && down[places[i].slot] === 1));
     if (low && total(tried) <= width) grids = tried;
   }
   if (!grids) {
-    const last = THUMBNAILS[THUMBNAILS.length - 1];
     const sides = THUMBNAILS.filter((side) => side <= USUAL || side * MANY <= height);
     const fitting = () => sides.find((each) => total(small(each)) <= width);
     let side = fitting();
@@ -174,10 +174,10 @@ export function layOut(scene, items, room, liveliest, focus = null, beside = fal
       name = Math.max(TIGHT_NAME * type, Math.min(name, free / full - GAP.column));
       side = fitting();
     }
-    grids = small(side ?? last);
+    grids = small(side ?? LAST_THUMBNAIL);
     // Room that is left is for more files of maps.
     for (let files = 2; files <= 3; files++) {
-      const more = stages.map((stage, i) => (slim[i] ? /** @type {Grid[]} */ (grids)[i] : thumbnailsOf(scene, stage, side ?? last, tall[i], type, false, files)));
+      const more = stages.map((stage, i) => (slim[i] ? /** @type {Grid[]} */ (grids)[i] : thumbnailsOf(scene, stage, side ?? LAST_THUMBNAIL, tall[i], type, false, files)));
       if (total(more) <= width) grids = more;
     }
   }
@@ -195,7 +195,7 @@ export function layOut(scene, items, room, liveliest, focus = null, beside = fal
     const [x, y] = [starts[slot], top + row * (tall[i] + head + 4)];
     const [stage, pictures] = [stages[i], scene.pictureCount(stages[i])];
     rects.push(...mapsOf(scene, stage, { x, y, cell, across, band }, count < pictures ? chosenOf(scene, stage, count, liveliest) : null));
-    return { ...item, ...places[i], x, y, width: Math.max(least(i), chosen[i].width + aside(i)), height: deep, left: Math.max(0, stage.shape[2] - count), slim: slim[i] };
+    return { ...item, ...places[i], x, y, width: Math.max(least(i), chosen[i].width + aside(i)), height: deep, left: Math.max(0, pictures - count), slim: slim[i] };
   });
   const links = lanes.map(({ from, to, ...link }) => ({ ...link, from: columns[from], to: columns[to] }));
   const deepest = maximum(columns.map((column) => column.y + column.height + (column.left && !column.slim ? 1.4 * type : 0)), 0);
@@ -239,7 +239,7 @@ function stack(scene, items, { width, type, bars }, liveliest) {
     const stage = scene.stages[item.shown];
     const changeable = isChangeable(stage, i);
     const room = width - x - 1 - (changeable ? TOOLS.width + 12 : 0);
-    const [rows, cols, channels] = stage.shape;
+    const [rows, cols] = stage.shape;
     const images = scene.pictureCount(stage);
     // Cells as large as lets all maps stand in two rows, but no smaller than can be seen.
     const half = Math.ceil(images / 2);
@@ -254,7 +254,7 @@ function stack(scene, items, { width, type, bars }, liveliest) {
     const most = Math.max(1, Math.floor((scene.blocks.length ? 6 : 13.6) * line / (tall + GAP.map)));
     const count = Math.min(images, across * most);
     const down = Math.ceil(count / across);
-    const left = Math.max(0, channels - count);
+    const left = images - count;
     const high = down * (tall + GAP.map) - GAP.map;
     const size = { width: across * (wide + GAP.map) - GAP.map, height: changeable ? Math.max(high, TOOLS.height) : high };
     columns.push({ ...item, slot: i, row: 0, x, y, ...size, left, slim: false });
@@ -393,11 +393,14 @@ function gridOf(scene, stage, cell, height, type) {
 function thumbnailsOf(scene, stage, side, height, type, slim, files = 1) {
   const [rows, cols] = stage.shape;
   const twice = stage.op.type === "input" && !slim ? 2 : 1;
-  const cell = isVector(stage) ? Math.min(8, side) : (twice * side) / Math.max(rows, cols);
+  // Below them there is room to say how many are left.
+  const deep = height - 1.6 * type;
+  // Where branches lie under each other there may be less room than for one.
+  const longest = Math.min(twice * side, Math.max(deep, LAST_THUMBNAIL));
+  const cell = isVector(stage) ? Math.min(8, side) : longest / Math.max(rows, cols);
   const band = Math.min(side, bandOf(stage, type));
   const [wide, tall] = sidesOf(stage, cell, band).map((each) => each + GAP.map);
-  // Below them there is room to say how many are left.
-  const down = slim ? 1 : Math.max(1, Math.floor((height - 1.6 * type + GAP.map) / tall));
+  const down = slim ? 1 : Math.max(1, Math.floor((deep + GAP.map) / tall));
   // Bands of a sequence and cells of a vector are narrow: as many lie beside each other as one map is wide.
   const beside = files * (slim || cols !== 1 ? 1 : Math.max(1, Math.floor((isVector(stage) ? side / 2 : side) / wide)));
   const count = Math.min(scene.pictureCount(stage), down * beside);

@@ -1,8 +1,10 @@
 // Pictures and saved states that are brought: opened, pasted or dropped; and what was made, saved.
 
+import { toAddress, toBase64 } from "./base64.js";
 import { button, canvasOf } from "./dom.js";
 import { prepareDigit } from "./digit_preparation.js";
 import { saveFile } from "./files.js";
+import { bytesOf } from "./image_bytes.js";
 
 /** @import { Scene } from "./scene.js" */
 /** @import { View } from "./view.js" */
@@ -71,8 +73,24 @@ class Opening {
       return;
     }
     const before = view.history.now;
-    view.take(given);
+    const shown = given?.image?.pixels === this.itemPixels;
+    view.take(shown ? { ...given, image: null, item: before.item } : given);
+    if (view.image) view.history.tell({ pixels: toBase64(view.image.pixels) });
     view.history.keep(before, "Opened");
+  }
+
+  /** The image that was picked, as a state holds one. */
+  get itemPixels() {
+    const { plain, item } = this.view;
+    return toAddress(bytesOf(plain, plain.valuesOf(item)[0]));
+  }
+
+  /** What is shown as plain data. Where the page around picks the image, it may show another when this is opened. */
+  get state() {
+    const { view } = this;
+    const state = view.state();
+    if (view.image || !view.scene.header.host?.choose) return state;
+    return { ...state, item: "", image: { title: view.scene.items[view.item].title, pixels: this.itemPixels } };
   }
 
   async takePicture(file) {
@@ -83,7 +101,7 @@ class Opening {
     } catch {
       return `${file.name.slice(0, 60)} cannot be read as a picture.`;
     }
-    const pixels = bytesOf(picture, view.plain);
+    const pixels = pixelsOf(picture, view.plain);
     if (!pixels) return "No digit was found in this picture: it should be dark ink on light paper, or light on dark.";
     const title = file.name.slice(0, 60) || "pasted picture";
     view.history.commit(view.history.keptWithOther(false), `Opened ${title}`, { title, pixels });
@@ -100,7 +118,7 @@ class Opening {
     canvas.getContext("2d").drawImage(image, x, y, cols, rows, 0, 0, cols, rows);
     const name = `cnnviz-${view.plain.header.model.name.replace(/[^\w-]+/g, "-")}`;
     canvas.toBlob((blob) => saveFile(blob, `${name}.png`));
-    saveFile(new Blob([`${JSON.stringify(view.state(), null, 1)}\n`], { type: "application/json" }), `${name}.json`);
+    saveFile(new Blob([`${JSON.stringify(this.state, null, 1)}\n`], { type: "application/json" }), `${name}.json`);
     view.say("Saved: the image as PNG, the state as JSON.");
   }
 }
@@ -112,7 +130,7 @@ class Opening {
  * @param {ImageBitmap} picture
  * @param {Scene} scene
  */
-function bytesOf(picture, scene) {
+function pixelsOf(picture, scene) {
   const [rows, cols, channels] = scene.stages[0].shape;
   // Which channels hold red, green and blue.
   const colours = scene.picture?.channels ?? [0, 1, 2];

@@ -66,6 +66,9 @@ the largest cell of the map, Enter opens the receipt, plus goes nearer, minus an
 /** From this width on the receipt stands beside the network, else below it. */
 const BESIDE = 1120;
 
+/** Under this width a guided walk and a receipt below the network do not stand beside each other. */
+const TIGHT = 860;
+
 /** The height of a row that is tapped, in pixels. */
 const FINGER = 26;
 
@@ -360,6 +363,7 @@ export class View {
     if (root.clientWidth) {
       const width = root.clientWidth;
       root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
+      root.dataset.tight = width < TIGHT ? "yes" : "";
       this.size = { width, height: this.heightHere ?? 600 };
     } else this.sizeWas = "";
     const { width, height } = this.size;

@@ -151,6 +151,31 @@ test("branches stand under each other and never on each other, skips run above",
   assert.ok(frames[0].x <= frames[1].x && frames[1].x + frames[1].width <= frames[0].x + frames[0].width);
 });
 
+test("where two images lie under each other in a low room, neither is deeper than its row", () => {
+  const [side, channels] = [64, 3];
+  const input = { shape: [side, side, channels], reads: [], op: { type: "input" } };
+  const stages = [input, input, conv([62, 62, 40], [0]), conv([62, 62, 40], [1]), sum([62, 62, 40], [2, 3])];
+  const scene = sceneWith(stages, counting(side * side * channels));
+  const items = columnsOf(scene, groupsOf(scene, ALL, []), []);
+  for (const height of [230, 300, 500]) {
+    const { columns, rects } = layOut(scene, items, { width: 900, height, type: 11, bars: 0 }, first);
+    assert.deepEqual(columns.map(({ row }) => row), [0, 1, 0, 1, 0]);
+    assert.ok(rects.every(({ y, height: deep }) => y + deep <= height), `${height}`);
+    const below = columns[1].y;
+    assert.ok(rects.every(({ stage, y, height: deep }) => ![0, 2].includes(stage) || y + deep < below));
+  }
+});
+
+test("of a picture in colours all that is left out is counted, its planes too", () => {
+  const picture = { planes: ["red", "green", "blue"], channels: [0, 1, 2], factor: [1, 1, 1], offset: [0, 0, 0], said: "" };
+  const scene = sceneWith([{ shape: [64, 64, 3], op: { type: "input" } }, ...[8, 16, 32, 64].map((n) => conv([64, 64, n]))], counting(64 * 64 * 3));
+  scene.picture = picture;
+  const layout = layOut(scene, columnsOf(scene, groupsOf(scene, ALL, []), []), { width: 700, height: 330, type: 11, bars: 0 }, first);
+  const [image] = layout.columns;
+  assert.ok(image.left > 0);
+  assert.equal(layout.rects.filter(({ stage }) => stage === 0).length + image.left, 4);
+});
+
 test("a branch keeps its row as far as it goes, and nothing stands in its way", () => {
   // 0 forks into 1 2 3 and 4, which meet in 5.
   const places = placesOf([[], [0], [1], [2], [0], [3, 4]]);
