@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 import cnnviz
 from cnnviz.teaching.course import course, walk_of
 from cnnviz.teaching.lessons import LESSONS
+from cnnviz.teaching.walks.epochs import epoch_steps, run_titles
 
 PLAYED = [name for name, lesson in LESSONS.items() if walk_of(lesson) is not None]
 
@@ -30,6 +31,24 @@ def test_every_lesson_plays_to_its_end(open_page, folder):
             expect(place).to_have_text(f"{step} of {steps}")
             assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), (name, step)
         assert page.locator(".cv-next").is_disabled()
+
+
+def test_epochs_plays_its_runs_to_the_end_of_its_walk(open_page, folder):
+    page = open_page(f"file://{folder}/epochs.html", width=1280, height=720)
+    steps = epoch_steps("mnist_14k")
+    run, measure = page.locator("select").all()
+    for count, step in enumerate(steps, 1):
+        expect(page.locator(".steps h2")).to_have_text(step.title)
+        expect(page.locator(".steps .place")).to_have_text(f"{count} of {len(steps)}")
+        expect(run.locator("option:checked")).to_have_text(run_titles()[step.run])
+        expect(measure.locator("option:checked")).to_have_text(step.measure)
+        if not step.plays:
+            when = f"After epoch {step.epoch} of" if step.epoch else "Before training"
+            expect(page.locator(".now")).to_contain_text(when)
+        page.keyboard.press("ArrowRight")
+    # Another run begins with its first step.
+    run.select_option("All images")
+    expect(page.locator(".steps .place")).to_have_text(f"1 of {len(steps)}")
 
 
 def test_a_lesson_leads_to_the_next(open_page, folder):
