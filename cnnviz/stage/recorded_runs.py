@@ -112,8 +112,11 @@ def _said(history: TrainingHistory, curves: Sequence[LearningCurve], epoch: int)
 def _caption(curves: Sequence[LearningCurve]) -> str:
     counts = " and ".join(dict.fromkeys(f"{curve.images:,}" for curve in curves))
     if curves[0].measure == "loss":
-        return f"Means over {counts} images, in nats; halving the loss is the same length everywhere."
-    return f"± is one standard error of a share of {counts} images. Halving the mistakes is the same length everywhere."
+        return f"Means over {counts} images, in nats. Each halving of the loss has the same length."
+    return (
+        f"± is one standard error of a share of {counts} images. Each halving of the mistakes has the same "
+        "length."
+    )
 
 
 def _in_words(curves: Sequence[LearningCurve]) -> str:
