@@ -71,7 +71,7 @@ class Curve {
     this.at = {};
     const panel = (kind, low, high, words) => {
       const [from, height] = [top + HEAD, PANELS[kind]];
-      made("text", { x: LEFT, y: from - 9 }, words);
+      made("text", { x: LEFT + 8, y: from - 9 }, words);
       this.at[kind] = (value) => from + height - ((value - low) / (high - low || 1)) * height;
       top = from + height;
     };
