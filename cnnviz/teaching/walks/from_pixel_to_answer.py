@@ -70,8 +70,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                 "count}, kernel {channel(spot): count}.",
                 [
                     "product(spot, 1) != 0",
-                    "Its products add up to {sum(spot): signed}; the largest is {value(factor(spot, 1))} × "
-                    "{weight(spot, 1)} = {product(spot, 1)}. With the bias, {bias(spot): signed}, that "
+                    "Rounded to three digits, its products add up to {sum(spot): signed}; the largest is "
+                    "{value(factor(spot, 1))} × {weight(spot, 1)} = {product(spot, 1)}. With the bias, {bias(spot): signed}, that "
                     "makes {value(spot)}.",
                 ],
                 [
