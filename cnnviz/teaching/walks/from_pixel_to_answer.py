@@ -71,8 +71,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                 [
                     "product(spot, 1) != 0",
                     "Rounded to three digits, its products add up to {sum(spot): signed}; the largest is "
-                    "{value(factor(spot, 1))} × {weight(spot, 1)} = {product(spot, 1)}. With the bias, {bias(spot): signed}, that "
-                    "makes {value(spot)}.",
+                    "{value(factor(spot, 1))} × {weight(spot, 1)} = {product(spot, 1)}. With the "
+                    "bias, {bias(spot): signed}, that makes {value(spot)}.",
                 ],
                 [
                     "product(spot, 1) == 0",
