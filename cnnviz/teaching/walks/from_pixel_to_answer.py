@@ -145,7 +145,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                 "Then each map is multiplied by one number, and another is added: the same two for all its "
                 "cells. So the next layer gets numbers of a size that it is used to.",
                 "Here, rounded to three digits, {value(before)} × {scale(largest(norm))} "
-                "{'+' if shift(largest(norm)) >= 0 else '−'} {abs(shift(largest(norm)))} = {value(largest(norm))}.",
+                "{'+' if shift(largest(norm)) >= 0 else '−'} {abs(shift(largest(norm)))} = "
+                "{value(largest(norm))}.",
             ],
             "names": {
                 "norm": "stage('affine', 1)",
