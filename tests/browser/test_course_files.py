@@ -56,3 +56,15 @@ def test_a_lesson_leads_to_the_next(open_page, folder):
     page.get_by_role("link", name="1×1 →").click()
     expect(page.locator("h1")).to_have_text("1×1")
     expect(page.locator(".cv-walkhead h2")).to_have_text("One place, through all maps")
+
+
+def test_a_long_question_leaves_the_way_on_in_sight_on_a_phone(open_page, folder):
+    page = open_page(f"file://{folder}/activation_functions.html", width=390, height=844, has_touch=True)
+    place, on = page.locator(".cv-walkplace"), page.locator(".cv-next")
+    for step in (2, 3):
+        on.tap()
+        expect(place).to_contain_text(f"{step} of")
+    page.locator(".cv-choices button").first.tap()
+    expect(page.locator(".cv-reply")).to_contain_text("Right")
+    on.tap(timeout=5_000)
+    expect(place).to_contain_text("4 of")
