@@ -22,7 +22,7 @@ from plain import plain
 from cnnviz.layers.layer import quoted
 from cnnviz.numbers import counted, number, points
 from cnnviz.teaching.questions import epochs as questions
-from cnnviz.teaching.walks.epochs import BY_HEART, epoch_steps
+from cnnviz.teaching.walks.epochs import epoch_steps, run_titles
 from cnnviz.training.epoch_predictions import EpochPredictions, Flip, read_predictions
 from cnnviz.training.history import TrainingHistory, read_history, read_selection
 from cnnviz.training.learning_curves import MEASURES, learning_curves
@@ -43,8 +43,7 @@ def played() -> tuple[bool, int, int]:
     player = st.container(key="player")
     player.html('<span class="place"></span>')  # A container is there only with something in it.
     steps = cached.kept(epoch_steps, here.model)
-    few = counted(cached.recorded_run(BY_HEART).images, "image")
-    runs = {"final": "All images", "by_heart": f"{few} by heart", "seeds": "Two seeds"}
+    runs = cached.kept(run_titles)
     begins = {run: next(n for n, step in enumerate(steps) if step.run == run) for run in runs}
     with chrome.controls("run"):
         run = state.option(

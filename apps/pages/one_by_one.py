@@ -396,7 +396,7 @@ if not name:
     header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")
 in_use = {"relu": Aspect("With a ReLU behind it", show_relu, ("pair", "bent"))}
 if wide:
-    in_use["separable"] = Aspect("In a separable convolution", show_separable)
+    in_use["separable"] = Aspect("In a depthwise separable convolution", show_separable)
 in_use["bottleneck"] = Aspect("In a bottleneck", show_bottleneck, ("wide", "narrow", "side"))
 lesson.closer_in_aspects(
     "where",

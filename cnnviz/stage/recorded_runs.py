@@ -112,8 +112,11 @@ def _said(history: TrainingHistory, curves: Sequence[LearningCurve], epoch: int)
 def _caption(curves: Sequence[LearningCurve]) -> str:
     counts = " and ".join(dict.fromkeys(f"{curve.images:,}" for curve in curves))
     if curves[0].measure == "loss":
-        return f"Means over {counts} images, in nats; halving the loss is one length."
-    return f"± is one standard error of a share of {counts} images. Halving the mistakes is one length."
+        return f"Means over {counts} images, in nats. Each halving of the loss has the same length."
+    return (
+        f"± is one standard error of a share of {counts} images. Each halving of the mistakes has the same "
+        "length."
+    )
 
 
 def _in_words(curves: Sequence[LearningCurve]) -> str:
@@ -156,6 +159,60 @@ def check_finite(images: np.ndarray | None) -> None:
         raise ValueError("image must hold finite numbers")
 
 
+def recorded(
+    called: str, names: Sequence[str], image: Any, *, title: str, label: int | None
+) -> dict[str, Any]:
+    """What the player holds of a run, by the measure; of several, digit and kernels are the first one's.
+
+    ValueError if there is no record of a run with its weights, or for an image that is no finite numbers.
+    """
+    history = read_history(names[0])
+    if history is None or history.weights is None:
+        raise ValueError(
+            f"there is no record of a run {brief(names[0])} with its weights; see {', '.join(TITLES)}"
+        )
+    net = load_model(network_name(names[0]))
+    check_finite(net.run(image).input)
+    shares = shares_over_epochs(net, history, image)
+    layer = next(layer.name for layer in net if layer.is_convolution)
+    about: dict[str, Any] = {"title": title, "label": label, "layer": layer}
+    measures = {
+        measure: {
+            "key": f"{', '.join(names)} {measure}",
+            **player_data(history, learning_curves(names, measure), shares, **about),
+        }
+        for measure in MEASURES
+    }
+    return {"title": called, "measures": measures}
+
+
+def player(runs: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]] = ()) -> str:
+    """HTML that plays what `recorded` gave, with the steps of a walk, if there are any.
+
+    A step has its "title" and what to "say", and shows the "run" of that place among the runs, its "measure"
+    and "epoch"; it "plays" if the run first comes to that epoch from its start.
+    """
+    held = {
+        "parts": component_parts("epochs"),
+        "runs": list(runs),
+        "steps": list(steps),
+        "palettes": for_browser(),
+    }
+    # No title may end the script, or begin a comment in it.
+    text = json.dumps(held, allow_nan=False).replace("<", "\\u003c")
+    name = f"cnnviz-{uuid.uuid4().hex[:12]}"
+    code = bundle.hosted("epochs", "recorded_runs").replace("</script", "<\\/script")
+    # Jupyter runs the script before the output is on the page.
+    find = (
+        f'document.getElementById("{name}") ?? document.currentScript?.parentNode?.querySelector("#{name}")'
+    )
+    return (
+        f'<div id="{name}"><script type="application/json" data-part="runs">{text}</script></div>'
+        f'<script>(() => {{\n"use strict";\n{code}\n'
+        f"recorded_runs_module.showRuns({find}, epochs_module.show);\n}})();</script>"
+    )
+
+
 class RecordedRuns:
     """Runs that are among cnnviz's assets, to be played: in a notebook by itself, elsewhere after `save`.
 
@@ -186,50 +243,18 @@ class RecordedRuns:
         if not names:
             raise ValueError("names must be at least one recorded run, got none")
         self.names = tuple(names)
-        self._runs = [self._recorded(name, image, title, label) for name in self.names]
-
-    @staticmethod
-    def _recorded(name: str, image: Any, title: str, label: int | None) -> dict[str, Any]:
-        history = read_history(name)
-        if history is None or history.weights is None:
-            raise ValueError(
-                f"there is no record of a run {brief(name)} with its weights; see {', '.join(TITLES)}"
-            )
-        net = load_model(network_name(name))
-        check_finite(net.run(image).input)
-        shares = shares_over_epochs(net, history, image)
-        layer = next(layer.name for layer in net if layer.is_convolution)
-        about: dict[str, Any] = {"title": title, "label": label, "layer": layer}
-        measures = {
-            measure: {
-                "key": f"{name} {measure}",
-                **player_data(history, learning_curves([name], measure), shares, **about),
-            }
-            for measure in MEASURES
-        }
-        what = f": {TITLES[name]}" if name in TITLES else ""
-        return {"title": f"{network_name(name)}{what}", "measures": measures}
+        self._runs = []
+        for name in self.names:
+            what = f": {TITLES[name]}" if name in TITLES else ""
+            called = f"{network_name(name)}{what}"
+            self._runs.append(recorded(called, [name], image, title=title, label=label))
 
     def __repr__(self) -> str:
         return one_line(f"<RecordedRuns: {', '.join(self.names)}>")
 
     def _repr_html_(self) -> str:
         """The player as the output of a notebook's cell; it needs no kernel."""
-        held = {"parts": component_parts("epochs"), "runs": self._runs, "palettes": for_browser()}
-        # No title may end the script, or begin a comment in it.
-        text = json.dumps(held, allow_nan=False).replace("<", "\\u003c")
-        name = f"cnnviz-{uuid.uuid4().hex[:12]}"
-        code = bundle.hosted("epochs", "recorded_runs").replace("</script", "<\\/script")
-        # Jupyter runs the script before the output is on the page.
-        find = (
-            f'document.getElementById("{name}") '
-            f'?? document.currentScript?.parentNode?.querySelector("#{name}")'
-        )
-        return (
-            f'<div id="{name}"><script type="application/json" data-part="runs">{text}</script></div>'
-            f'<script>(() => {{\n"use strict";\n{code}\n'
-            f"recorded_runs_module.showRuns({find}, epochs_module.show);\n}})();</script>"
-        )
+        return player(self._runs)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page that needs no server and no network; OSError if it cannot be written."""

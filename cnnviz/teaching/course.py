@@ -10,17 +10,22 @@ import base64
 import html
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from cnnviz.colours import THEMES, Theme
 from cnnviz.network import Network, Run
 from cnnviz.numbers import brief
+from cnnviz.resources import BUNDLED, asset
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.export import mnist_digits, scene_of_images
 from cnnviz.stage.guided_walk import Walk, told
 from cnnviz.stage.live_view import document
+from cnnviz.stage.recorded_runs import player, recorded
 from cnnviz.stage.scene import Scene
 from cnnviz.teaching.lessons import LESSONS, Lesson
+from cnnviz.teaching.opening_digits import opening_digit
 from cnnviz.teaching.walks import WALKS
+from cnnviz.teaching.walks.epochs import epoch_steps, recorded_runs, run_titles
 
 NAMED = {"overview": "from-pixel-to-answer"}
 """Walks that are not called like their lesson."""
@@ -29,6 +34,8 @@ DIGITS = (247, 0, 18, 1232, 4224, 9009, 33, 115, 321, 582)
 """Test digits to choose from: the first is one that a network is in doubt about, so that changes show."""
 
 STAGE = "stage.js"
+
+_NO_SCRIPT = "This page needs JavaScript."
 
 
 def walk_of(lesson: Lesson) -> Walk | None:
@@ -74,8 +81,13 @@ def course(net: Network, digits: Sequence[int] = DIGITS) -> dict[str, str]:
     if not walks:
         raise ValueError(f"no lesson's walk suits {brief(net.name)}: see --model")
     scene.host["walks"] = list(walks.values())
-    pages = {f"{name}.html": _page(LESSONS[name], walk, list(walks)) for name, walk in walks.items()}
-    return {"index.html": _index(net, walks), STAGE: _stage(scene), **pages}
+    bodies = {name: _on_the_stage(walk) for name, walk in walks.items()}
+    begins = {name: walk["steps"][0]["title"] for name, walk in walks.items()}
+    if _is_recorded(net):
+        bodies["epochs"], begins["epochs"] = _epochs(net, digits[0])
+    order = [name for name in LESSONS if name in bodies]
+    pages = {f"{name}.html": _page(LESSONS[name], bodies[name], order) for name in order}
+    return {"index.html": _index(net, begins), STAGE: _stage(scene), **pages}
 
 
 def _suits(walk: Walk, run: Run) -> bool:
@@ -95,8 +107,35 @@ def _stage(scene: Scene) -> str:
     )
 
 
-def _page(lesson: Lesson, walk: Walk, order: Sequence[str]) -> str:
-    """One lesson: the stage with its walk."""
+def _is_recorded(net: Network) -> bool:
+    """Whether it is a bundled network, whose training was recorded."""
+    return net.name in BUNDLED and net.source == asset(f"{net.name}.keras").resolve()
+
+
+def _on_the_stage(walk: Walk) -> str:
+    """The stage with a lesson's walk."""
+    return f"""<main><div id="stage" data-walk="{walk["name"]}"><noscript>{_NO_SCRIPT}</noscript></div></main>
+<script src="{STAGE}"></script>
+<script>cnnvizCourse.show(document.getElementById("stage"), cnnvizCourse);</script>"""
+
+
+def _epochs(net: Network, other: int) -> tuple[str, str]:
+    """The recorded runs with their walk, and the title of its first step.
+
+    They follow the digit that the explorer's page opens on, or the `other`.
+    """
+    digit = opening_digit(LESSONS["epochs"].opens_on, net)
+    ((image, said),) = mnist_digits([other if digit is None else digit])
+    about = {"title": said["title"], "label": said["label"]}
+    runs = recorded_runs(net.name)
+    shown = [recorded(run_titles()[run], names, image, **about) for run, names in runs.items()]
+    steps = [asdict(step) | {"run": list(runs).index(step.run)} for step in epoch_steps(net.name)]
+    played = f'<main class="runs">{player(shown, steps)}<noscript>{_NO_SCRIPT}</noscript></main>'
+    return played, steps[0]["title"]
+
+
+def _page(lesson: Lesson, body: str, order: Sequence[str]) -> str:
+    """One lesson, with the ways to the others."""
     place = order.index(lesson.name)
     links = [
         _link(order, place - 1, "prev", "←"),
@@ -110,9 +149,7 @@ def _page(lesson: Lesson, walk: Walk, order: Sequence[str]) -> str:
 <h1>{html.escape(lesson.title)}</h1>
 <nav aria-label="Lessons">{" ".join(links)}</nav>
 </header>
-<main><div id="stage" data-walk="{walk["name"]}"><noscript>This page needs JavaScript.</noscript></div></main>
-<script src="{STAGE}"></script>
-<script>cnnvizCourse.show(document.getElementById("stage"), cnnvizCourse);</script>""",
+{body}""",
     )
 
 
@@ -125,12 +162,11 @@ def _link(order: Sequence[str], place: int, rel: str, arrow: str) -> str:
     return f'<a rel="{rel}" href="{lesson.name}.html">{words}</a>'
 
 
-def _index(net: Network, walks: Mapping[str, Walk]) -> str:
+def _index(net: Network, begins: Mapping[str, str]) -> str:
     parts: dict[str, list[str]] = {}
     for lesson in LESSONS.values():
-        walk = walks.get(lesson.name)
         title = html.escape(lesson.title)
-        if walk is None:
+        if lesson.name not in begins:
             why = (
                 "needs Python: <code>cnnviz explore</code>"
                 if walk_of(lesson) is None
@@ -138,21 +174,23 @@ def _index(net: Network, walks: Mapping[str, Walk]) -> str:
             )
             line = f"<li><span>{title}</span> <small>{why}</small></li>"
         else:
-            begins = html.escape(walk["steps"][0]["title"])
-            line = f'<li><a href="{lesson.name}.html">{title}</a> <small>{begins}</small></li>'
+            first = html.escape(begins[lesson.name])
+            line = f'<li><a href="{lesson.name}.html">{title}</a> <small>{first}</small></li>'
         parts.setdefault(lesson.part, []).append(line)
     lists = "".join(
         f"<h2>{html.escape(part)}</h2>\n<ol>{''.join(lines)}</ol>\n" for part, lines in parts.items()
     )
+    instead = "; Epochs plays recorded runs of its training instead" if "epochs" in begins else ""
     return document(
         "cnnviz: the course",
         _css(),
         f"""<main class="index"><h1>Inside a convolutional network</h1>
-<p>Each page holds the same living network, {html.escape(net.name)}, and a few steps that show one idea in it.
-Space or the arrow keys go on; touch anything in between. Any number gives its receipt when it is clicked.
-The key S shows the page alone on the screen, for a projector.
-All of it is computed in your browser, and nothing is sent anywhere.</p>
-{lists}<p>Made with cnnviz: <code>pip install cnnviz</code>, <code>cnnviz export --course -o DIR</code>.</p>
+<p>Each page holds the same living network, {html.escape(net.name)}, and a few steps that show one idea in
+it{instead}.
+The right arrow key goes on; touch anything in between. Any number gives its receipt when it is clicked.
+The key S shows the network alone on the screen, for a projector.
+What you change is computed in your browser, and nothing is sent anywhere.</p>
+{lists}<p>Made with cnnviz: <code>cnnviz export --course -o DIR</code>.</p>
 </main>""",
     )
 
@@ -172,8 +210,11 @@ main {{ padding: 6px 14px 0; }}
 .index h2 {{ margin: 1.4em 0 0.3em; font-size: 18px; }}
 .index ol {{ margin: 0; padding: 0; list-style: none; }}
 .index li a, .index li span {{ display: inline-block; min-width: 14em; padding: 5px 0; }}
+.runs {{ max-width: 60rem; margin: 0 auto; padding-bottom: 24px; }}
+.runs select {{ font: inherit; min-height: 40px; max-width: 100%; }}
 small {{ opacity: 0.8; }}
-@media (max-width: 560px) {{ header {{ padding: 6px 8px 0; }} main {{ padding: 4px 8px 0; }} }}"""
+@media (max-width: 560px) {{ header {{ padding: 6px 8px 0; }} main {{ padding: 4px 8px 0; }}
+  .index small {{ display: block; margin: -5px 0 5px; }} }}"""
 
 
 def _colours(theme: Theme) -> str:

@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 import cnnviz
 from cnnviz.teaching.course import course, walk_of
 from cnnviz.teaching.lessons import LESSONS
+from cnnviz.teaching.walks.epochs import epoch_steps, run_titles
 
 PLAYED = [name for name, lesson in LESSONS.items() if walk_of(lesson) is not None]
 
@@ -32,8 +33,38 @@ def test_every_lesson_plays_to_its_end(open_page, folder):
         assert page.locator(".cv-next").is_disabled()
 
 
+def test_epochs_plays_its_runs_to_the_end_of_its_walk(open_page, folder):
+    page = open_page(f"file://{folder}/epochs.html", width=1280, height=720)
+    steps = epoch_steps("mnist_14k")
+    run, measure = page.locator("select").all()
+    for count, step in enumerate(steps, 1):
+        expect(page.locator(".steps h2")).to_have_text(step.title)
+        expect(page.locator(".steps .place")).to_have_text(f"{count} of {len(steps)}")
+        expect(run.locator("option:checked")).to_have_text(run_titles()[step.run])
+        expect(measure.locator("option:checked")).to_have_text(step.measure)
+        if not step.plays:
+            when = f"After epoch {step.epoch} of" if step.epoch else "Before training"
+            expect(page.locator(".now")).to_contain_text(when)
+        page.keyboard.press("ArrowRight")
+    # Another run begins with its first step.
+    run.select_option("All images")
+    expect(page.locator(".steps .place")).to_have_text(f"1 of {len(steps)}")
+
+
 def test_a_lesson_leads_to_the_next(open_page, folder):
     page = open_page(f"file://{folder}/three_by_three.html", width=390, height=844)
     page.get_by_role("link", name="1×1 →").click()
     expect(page.locator("h1")).to_have_text("1×1")
     expect(page.locator(".cv-walkhead h2")).to_have_text("One place, through all maps")
+
+
+def test_a_long_question_leaves_the_way_on_in_sight_on_a_phone(open_page, folder):
+    page = open_page(f"file://{folder}/activation_functions.html", width=390, height=844, has_touch=True)
+    place, on = page.locator(".cv-walkplace"), page.locator(".cv-next")
+    for step in (2, 3):
+        on.tap()
+        expect(place).to_contain_text(f"{step} of")
+    page.locator(".cv-choices button").first.tap()
+    expect(page.locator(".cv-reply")).to_contain_text("Right")
+    on.tap(timeout=5_000)
+    expect(place).to_contain_text("4 of")

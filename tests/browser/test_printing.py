@@ -41,6 +41,7 @@ def test_a_lesson_is_one_or_two_pages_without_buttons(open_page, explorer, lesso
     assert not has_stage or of_view(page, WIDTHS) == before
     page.emulate_media(media="print")
     assert page.evaluate(BUTTONS) == []
+    assert page.locator(".cv-passing:visible").count() == 0, "what is so for a moment only"
     assert page.locator(".stSidebar").is_hidden()
     assert page.locator(".printed").inner_text().endswith(f"/{lesson}?digit=3")
 

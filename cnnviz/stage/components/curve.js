@@ -71,7 +71,7 @@ class Curve {
     this.at = {};
     const panel = (kind, low, high, words) => {
       const [from, height] = [top + HEAD, PANELS[kind]];
-      made("text", { x: LEFT, y: from - 9 }, words);
+      made("text", { x: LEFT + 8, y: from - 9 }, words);
       this.at[kind] = (value) => from + height - ((value - low) / (high - low || 1)) * height;
       top = from + height;
     };
@@ -134,7 +134,7 @@ class Curve {
   }
 
   words(slope) {
-    if (slope === 0) return "Nothing comes back through it: whatever the loss would like, the weights behind this number do not hear of it.";
+    if (slope === 0) return "Nothing comes back through it: the weights that made this number learn nothing from it.";
     if (slope === 1) return "The gradient comes back through it whole.";
     const share = `The gradient comes back through it ${number(slope, 3)} times as large.`;
     return Math.abs(slope) < this.data.flat ? `${share} The curve is almost flat here: it is saturated.` : share;

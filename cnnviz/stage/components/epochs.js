@@ -108,7 +108,7 @@ class Epochs {
 
   write() {
     const { steps } = this.data;
-    // In a file there is no walk.
+    // Of runs that stand alone there is no walk.
     this.find(".steps").hidden = !steps.length;
     if (!steps.length) return;
     const { title, say, epoch, here } = steps[this.step];

@@ -100,7 +100,7 @@ class Comparing {
     if (this.view.before) return "TensorFlow knows only the network as it was";
     if (this.view.shown) return "TensorFlow is asked when the pen is lifted";
     const { answer, cell: own } = this;
-    if (this.waiting || answer === "running") return "TensorFlow is being asked, in a process of its own …";
+    if (this.waiting || answer === "running") return `<span class="cv-passing">TensorFlow is being asked, in a process of its own …</span>`;
     if (!answer || typeof answer === "string") return "";
     if (!this.answers) return "";
     const place = answer.numbers[`${stage.part === "before" ? "before" : "output"} ${stage.layer}`];

@@ -4,7 +4,9 @@
 
 /** What an A4 page with narrow margins holds beside and below each other, in pixels. */
 const WIDTH = 690;
-const HEIGHT = 580;
+const HEIGHT = 560;
+/** One cell leaves room for what stands below. */
+const HEIGHT_OF_CELL = 480;
 
 /**
  * @param {View} view
@@ -34,7 +36,7 @@ class Printing {
     view.host.theme = on ? () => "light" : this.theme;
     view.retheme();
     view.root.style.width = on ? `${WIDTH}px` : "";
-    view.slide = on ? () => HEIGHT : null;
+    view.slide = on ? () => (view.state().zoom === "cell" ? HEIGHT_OF_CELL : HEIGHT) : null;
     view.resizedTo();
     if (!on) return;
     for (const canvas of view.root.querySelectorAll("canvas")) if (canvas.width && canvas.height) asPixels(canvas);

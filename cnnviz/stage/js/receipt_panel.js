@@ -183,7 +183,7 @@ export class ReceiptPanel {
     const words = view.asking
       ? "Python is asked for its numbers …"
       : "The numbers of this receipt were left out of this file, which would be too large with them.";
-    this.element.innerHTML = `${this.crumbs()}<div class="cv-rhead"><h2 tabindex="-1"></h2></div><p class="cv-readout" data-left-out>${words}</p>`;
+    this.element.innerHTML = `${this.crumbs()}<div class="cv-rhead"><h2 tabindex="-1"></h2></div><p class="cv-readout${view.asking ? " cv-passing" : ""}" data-left-out>${words}</p>`;
     this.element.querySelector("h2").textContent = this.heading(view.pinned);
     this.foldCrumbs();
   }

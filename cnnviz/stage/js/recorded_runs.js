@@ -7,42 +7,60 @@ import { offer } from "./dom.js";
 
 /** @typedef {{ title: string, measures: Record<string, object> }} Recorded what the player shows of a run, by the measure */
 
+/** @typedef {{ title: string, say: string, run: number, measure: string, epoch: number, plays: boolean }} WalkStep of a walk through the runs */
+
 /**
- * Show the runs that an element carries.
+ * Show the runs that an element carries, with their walk.
  *
  * @param {HTMLElement} holder
  * @param {Show} show
  */
 export function showRuns(holder, show) {
   const text = holder.querySelector("script[data-part=runs]")?.textContent ?? "";
-  /** @type {{ parts: Parts, runs: Recorded[], palettes: object }} */
-  const { parts, runs, palettes } = JSON.parse(text);
+  /** @type {{ parts: Parts, runs: Recorded[], steps: WalkStep[], palettes: object }} */
+  const { parts, runs, steps, palettes } = JSON.parse(text);
   const choices = document.createElement("p");
   const [run, measure] = [chooser("Run", runs.map(({ title }, n) => [n, title])), chooser("Measure", Object.keys(runs[0].measures).map((name) => [name, name]))];
   if (runs.length > 1) choices.append(run);
   choices.append(measure);
   const player = document.createElement("div");
   holder.append(choices, player);
-  let epoch = -1;
+  let [step, epoch, plays] = [0, Infinity, true];
+  const goTo = (/** @type {number} */ at) => {
+    step = at;
+    run.lastElementChild.value = String(steps[at].run);
+    measure.lastElementChild.value = steps[at].measure;
+    ({ epoch, plays } = steps[at]);
+  };
   const draw = (/** @type {ShadowRoot} */ root, /** @type {string} */ theme) => {
+    const shown = [Number(run.lastElementChild.value), measure.lastElementChild.value];
     /** @type {any} */
-    const data = runs[Number(run.lastElementChild.value)].measures[measure.lastElementChild.value];
-    const at = epoch < 0 || epoch > data.epochs ? data.epochs : epoch;
+    const data = runs[shown[0]].measures[shown[1]];
+    const told = steps.map((each) => ({ ...each, here: each.run === shown[0] && each.measure === shown[1] }));
     show({
-      data: { ...data, ...palettes, theme, step: 0, steps: [], key: `${data.key} ${theme}`, epoch: at, plays: epoch < 0 },
+      data: { ...data, ...palettes, theme, step, steps: told, key: `${data.key} ${theme}`, epoch: Math.min(epoch, data.epochs), plays },
       parentElement: root,
       setStateValue: () => {},
-      setTriggerValue: (name, kept) => {
-        if (name === "epoch") epoch = Number(kept);
+      setTriggerValue: (name, value) => {
+        if (name === "epoch") [epoch, plays] = [Number(value), false];
+        if (name !== "step") return;
+        goTo(Number(value));
+        draw(root, theme);
       },
     });
   };
   let last = /** @type {[ShadowRoot, string] | null} */ (null);
+  if (steps.length) goTo(0);
   hosted(player, parts, (root, theme) => {
     last = [root, theme];
     draw(root, theme);
   });
-  choices.addEventListener("change", () => last && draw(...last));
+  choices.addEventListener("change", (event) => {
+    // A run begins with its first step.
+    const begins = steps.findIndex((each) => each.run === Number(run.lastElementChild.value));
+    if (begins >= 0 && event.target === run.lastElementChild) goTo(begins);
+    if (last) draw(...last);
+  });
 }
 
 /**

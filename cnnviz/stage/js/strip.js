@@ -60,7 +60,7 @@ export class Strip {
       const absent = view.leftOut(rect.stage) ? ", left out of this file" : "";
       const current = rect.stage === here ? 'aria-current="true"' : "";
       return `<button type="button" data-place="${rect.stage}" ${current} aria-label="Go to ${escapeHtml(layer + absent)}" title="${escapeHtml(layer + absent)}"
-        style="left:${rect.x - 3}px;width:${Math.max(least, rect.width) + 6}px"></button>`;
+        style="left:${rect.x - 3}px;width:${Math.max(least, rect.width) + 6}px;--tall:${Math.max(least, rect.height) + 4}px"></button>`;
     }).join("");
   }
 

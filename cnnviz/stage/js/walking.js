@@ -44,6 +44,8 @@ class Walking {
     /** @type {Told | null} */
     this.told = null;
     this.turn = 0;
+    /** What of the height the stage left it. */
+    this.tall = 0;
     /** How many answers were handed on. */
     this.count = 0;
     this.strayed = false;
@@ -275,6 +277,16 @@ class Walking {
       each.dataset.right = m === n && choice && !noted ? String(choice[1]) : "";
     });
     this.part("reply").textContent = !choice ? "" : noted ? "Noted. What is right, you will hear later." : choice[2];
+    this.fit();
+  }
+
+  /** On a narrow screen the card is as tall as its words are long, and the stage has what is left. */
+  fit() {
+    const { view } = this;
+    const tall = this.card.offsetHeight;
+    if (tall === this.tall) return;
+    this.tall = tall;
+    if (view.root.dataset.room === "narrow") view.again();
   }
 
   // What the learner does in between ------------------------------------------------------------------

@@ -103,13 +103,14 @@ def forgotten(predictions: EpochPredictions, epoch: int) -> Question:
     then, now = predictions.right[epoch], predictions.right[-1]
     lost, gained = int((then & ~now).sum()), int((now & ~then).sum())
     before, after = int((~then).sum()), int((~now).sum())
+    when = f"After epoch {epoch}" if epoch else "Before training"
     turned = f"{gained:,} became right and {lost:,} became wrong"
 
     digits = choice_by(lambda count: counted(count, "digit"))
     return question(
-        f"{f'After epoch {epoch}' if epoch else 'Before training'} the network gets {before:,} of the "
-        f"{len(then):,} test digits wrong, after epoch {predictions.epochs} it gets {after:,} wrong. How "
-        "many digits that were right then are wrong in the end?",
+        f"{when} the network gets {before:,} of the {len(then):,} test digits wrong, after epoch "
+        f"{predictions.epochs} it gets {after:,} wrong. How many digits were right "
+        f"{when[0].lower()}{when[1:]} and are wrong in the end?",
         digits(
             lost,
             f"{turned}: {before:,} − {gained:,} + {lost:,} = {after:,}. Accuracy is a balance, not a list "

@@ -17,9 +17,10 @@ BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
         {
             "title": "A scale and a shift",
             "say": [
-                "In a trained network batch norm does little: each number of a map is multiplied by one "
-                "number, and another is added. Here {value(before)} is multiplied by {scale(spot)}, and "
-                "{shift(spot): signed} is added: {value(spot)}.",
+                "In a trained network batch norm no longer looks at a batch: each number of a map is "
+                "multiplied by one number, and another is added. Here, rounded to three digits, "
+                "{value(before)} is multiplied by {scale(spot)}, and {shift(spot): signed} is added: "
+                "{value(spot)}.",
                 "Find out where these two come from, and what becomes of dropout.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},

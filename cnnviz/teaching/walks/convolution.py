@@ -28,8 +28,8 @@ CONVOLUTION: dict[str, Any] = {
             "say": [
                 "{window_rows(conv): count} × {window_columns(conv): count} weights{'' if channels(pixels) "
                 "== 1 else ' for each channel of the image'} lie on as many {'pixels' if channels(pixels) "
-                "== 1 else 'numbers'}. Their products add up to {sum(spot): signed}, the bias is "
-                "{bias(spot): signed}: {value(spot)}.",
+                "== 1 else 'numbers'}. Rounded to three digits, their products add up to {sum(spot): "
+                "signed}, the bias is {bias(spot): signed}, and together they are {value(spot)}.",
                 [
                     "product(spot, 1) != 0",
                     "The largest product is {value(factor(spot, 1))} × {weight(spot, 1)} = {product(spot, "

@@ -43,6 +43,16 @@ def recorded_runs(model: str) -> dict[str, tuple[str, ...]]:
     return {"final": (model,), "by_heart": (BY_HEART,), "seeds": SEEDS}
 
 
+def run_titles() -> dict[str, str]:
+    """What the runs are of, by their short names.
+
+    >>> run_titles()["by_heart"]
+    '500 images by heart'
+    """
+    few = counted(_history(BY_HEART).images, "image")
+    return {"final": "All images", "by_heart": f"{few} by heart", "seeds": "Two seeds"}
+
+
 def epoch_steps(model: str) -> tuple[EpochStep, ...]:
     """The walk's steps, with the figures of a model's own run and of the others.
 

@@ -70,9 +70,9 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                 "count}, kernel {channel(spot): count}.",
                 [
                     "product(spot, 1) != 0",
-                    "Its products add up to {sum(spot): signed}; the largest is {value(factor(spot, 1))} × "
-                    "{weight(spot, 1)} = {product(spot, 1)}. With the bias, {bias(spot): signed}, that "
-                    "makes {value(spot)}.",
+                    "Rounded to three digits, its products add up to {sum(spot): signed}; the largest is "
+                    "{value(factor(spot, 1))} × {weight(spot, 1)} = {product(spot, 1)}. With the "
+                    "bias, {bias(spot): signed}, that makes {value(spot)}.",
                 ],
                 [
                     "product(spot, 1) == 0",
@@ -144,8 +144,9 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "say": [
                 "Then each map is multiplied by one number, and another is added: the same two for all its "
                 "cells. So the next layer gets numbers of a size that it is used to.",
-                "Here {value(before)} × {scale(largest(norm))} {'+' if shift(largest(norm)) >= 0 else '−'} "
-                "{abs(shift(largest(norm)))} = {value(largest(norm))}.",
+                "Here, rounded to three digits, {value(before)} × {scale(largest(norm))} "
+                "{'+' if shift(largest(norm)) >= 0 else '−'} {abs(shift(largest(norm)))} = "
+                "{value(largest(norm))}.",
             ],
             "names": {
                 "norm": "stage('affine', 1)",

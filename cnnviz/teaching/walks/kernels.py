@@ -59,7 +59,7 @@ KERNELS: dict[str, Any] = {
             "say": [
                 "Now Sobel’s kernel for x stands in place of kernel {channel(spot): count}. It subtracts the "
                 "left from the right, so it answers where ink begins or ends from left to right: at this "
-                "place it gives {value_after(spot, swap)}.",
+                "place it gives, with the bias, {value_after(spot, swap)}.",
                 [
                     "same_after(swap)",
                     "The other layers have never seen such a map, and yet the answer stays {predicted(1)}: "

@@ -43,7 +43,7 @@ THREE_BY_THREE: dict[str, Any] = {
             "title": "The number itself",
             "say": [
                 "It reads its 3 × 3 cells in all {channels_read(second): count} maps: {products(second): "
-                "count} products add up to {sum(spot): signed}, and with the bias to {value(spot)}.",
+                "count} products and the bias, {bias(spot): signed}, add up to {value(spot)}.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },
@@ -74,7 +74,7 @@ THREE_BY_THREE: dict[str, Any] = {
             "title": "What a stack cannot do",
             "say": [
                 "{many: count} weights can be any {many: count} numbers. Without an activation between them, "
-                "{deep: count} 3 × 3 kernels would be one {wide: count} × {wide: count} kernel, but only one "
+                "{deep: count} kernels of 3 × 3 would be one of {wide: count} × {wide: count}, but only one "
                 "that {few: count} weights can make.",
                 "With activations between them they can do what no single kernel can: a sum cannot say "
                 "“this, but only if that”.",

@@ -15,8 +15,9 @@ VERIFICATION: dict[str, Any] = {
         {
             "title": "Every number has a receipt",
             "say": [
-                "Here {products(conv): count} {products(conv): product adds|products add} up to {sum(spot): "
-                "signed}, and the bias is {bias(spot): signed}: {value(spot)}.",
+                "Here, rounded to three digits, {products(conv): count} {products(conv): product "
+                "adds|products add} up to {sum(spot): signed}, and the bias is {bias(spot): signed}: "
+                "{value(spot)}.",
                 "At the foot of the receipt stands what rounding leaves between this sum and the number "
                 "that was computed. Find out why it need not be 0, and who else computed it.",
             ],
