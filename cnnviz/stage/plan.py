@@ -28,6 +28,7 @@ from cnnviz.network import LayerGraph, Network
 from cnnviz.network.inputs import images_of
 from cnnviz.network.memory import one_image
 from cnnviz.receptive_fields import receptive_field
+from cnnviz.resources import bundled_name
 from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
 from cnnviz.stage.stage_blocks import blocks_of, finishing
@@ -354,9 +355,10 @@ def recorded_differences(net: LayerGraph) -> dict[str, Any]:
 
 def _model(net: LayerGraph) -> dict[str, Any]:
     total, trainable, fixed = net.count_params()
-    name = net.source.stem if net.source else net.name
-    path = name if net.source else None
-    return {"name": name, "params": [total, trainable, fixed], "path": path}
+    # Where the file lies is nobody's business but its owner's.
+    name, file = (net.source.stem, net.source.name) if net.source else (net.name, f"{net.name}.keras")
+    named = {"name": name, "file": file, "bundled": bundled_name(net.source) is not None}
+    return {**named, "params": [total, trainable, fixed]}
 
 
 def _described(stage: Stage) -> dict[str, Any]:
