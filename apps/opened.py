@@ -127,9 +127,7 @@ class OpenedPicture(Digit):
         """What the network runs on."""
         if self.own:
             return brought()[self.own][0]
-        columns = self.opened.examples.columns
-        one = {name: column[self.index] for name, column in columns.items()}
-        return one if len(one) > 1 else next(iter(one.values()))
+        return self.opened.picture_of(self.index)
 
     @property
     def label(self) -> int | None:

@@ -51,6 +51,16 @@ def asset(name: str) -> Path:
     return _folder("assets") / name
 
 
+def bundled_name(path: Path | None) -> str | None:
+    """The name of the bundled model whose file that is; None for any other file.
+
+    >>> bundled_name(asset("mnist_14k.keras")), bundled_name(Path("mnist_14k.keras"))
+    ('mnist_14k', None)
+    """
+    files = {asset(f"{name}.keras").resolve(): name for name in BUNDLED}
+    return None if path is None else files.get(path.resolve())
+
+
 def app() -> Path:
     """The path of the explorer's Streamlit script.
 

@@ -9,7 +9,9 @@ import os
 import runpy
 import socket
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnviz.commands.picture_options import (
     add_classes,
@@ -20,6 +22,9 @@ from cnnviz.commands.picture_options import (
 )
 from cnnviz.commands.shared import Command, add_limits, complain, say
 from cnnviz.resources import BUNDLED
+
+if TYPE_CHECKING:
+    from cnnviz.network.opened_network import OpenedNetwork
 
 _ARENA_MAX, _ARENAS = -8, 2
 """The option's number in glibc's malloc.h; a heap for the page that runs, one for what runs beside it."""
@@ -120,12 +125,22 @@ def _open_network(args: argparse.Namespace) -> None:
         opened.close()
         raise
     OPEN.give(opened)
+    threading.Thread(target=_run_ahead, args=(opened,), name="first run", daemon=True).start()
     for name, why in examples.skipped:
         complain(f"{name}: {why}")
     if examples.said:
         say(examples.said)
     if opened.assumes_digits:
         say(f"the ten classes of {opened.name} are taken for MNIST's digits; --classes FILE says otherwise")
+
+
+def _run_ahead(opened: OpenedNetwork) -> None:
+    """Work out what the first page shows while the server starts: of a large network that takes seconds."""
+    from cnnviz.stage.component import run_shown
+
+    with contextlib.suppress(Exception):  # The page asks again, and says what is wrong.
+        if not opened.shows_digits:
+            run_shown(opened.network, opened.picture_of(0))
 
 
 def _give_memory_back() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.commands.shared import count, mnist_test_set, progress_bar
-from cnnviz.resources import BUNDLED, asset
+from cnnviz.resources import BUNDLED, bundled_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,8 +143,7 @@ def _check_digits(net: Network, args: argparse.Namespace) -> str:
             f"{named} names {brief(class_names(named)[0])} and others, which MNIST's digits are not: give "
             f"{net.name} pictures of its own with --images PATH"
         )
-    ours = net.source in [asset(f"{name}.keras").resolve() for name in BUNDLED]
-    if named is None and not ours and list(classes_of(net).values()) == [10]:
+    if named is None and bundled_name(net.source) is None and list(classes_of(net).values()) == [10]:
         return (
             f"the ten classes of {net.name} are taken for MNIST's digits; --classes FILE or --images PATH "
             "says otherwise"

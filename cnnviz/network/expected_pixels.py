@@ -16,7 +16,7 @@ from cnnviz.images.preprocessing import COLOUR_MODES
 from cnnviz.layers.layer import Layer
 from cnnviz.network.layer_graph import LayerGraph
 from cnnviz.network.pixel_evidence import by_scores, by_statistics
-from cnnviz.resources import BUNDLED, asset
+from cnnviz.resources import bundled_name
 
 
 class Expected(NamedTuple):
@@ -102,8 +102,8 @@ def expected_pixels(net: LayerGraph, input: str | None = None) -> Expected:
     preprocess='digit', because mnist_14k comes with cnnviz and reads digits as MNIST has them
     """
     name = input_of(net, input)
-    if net.source is not None and net.source in [asset(f"{bundled}.keras") for bundled in BUNDLED]:
-        because = f"because {net.source.stem} comes with cnnviz and reads digits as MNIST has them"
+    if (bundled := bundled_name(net.source)) is not None:
+        because = f"because {bundled} comes with cnnviz and reads digits as MNIST has them"
         return Expected("digit", because, sure=True)
     known = by_layers(net, name) or by_name(net, name)
     if known is not None:

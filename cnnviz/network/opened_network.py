@@ -192,6 +192,11 @@ class OpenedNetwork:
         """One example as `run` takes it; ImageError if its file is no picture."""
         return self.examples[place : place + 1]
 
+    def picture_of(self, place: int) -> Any:
+        """One example without a batch axis: what its input gets, of several a mapping by their names."""
+        one = {name: column[place] for name, column in self.examples.columns.items()}
+        return one if len(one) > 1 else next(iter(one.values()))
+
     def run(self, image: Any) -> Run:
         """Every activation of one image, computed by the child.
 

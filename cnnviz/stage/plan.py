@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -28,6 +29,7 @@ from cnnviz.network import LayerGraph, Network
 from cnnviz.network.inputs import images_of
 from cnnviz.network.memory import one_image
 from cnnviz.receptive_fields import receptive_field
+from cnnviz.resources import bundled_name
 from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
 from cnnviz.stage.stage_blocks import blocks_of, finishing
@@ -70,6 +72,8 @@ class StagePlan:
 _PLANS: WeakKeyDictionary[LayerGraph, dict[Any, StagePlan]] = WeakKeyDictionary()
 _MOST = 8
 """Plans that are kept of one network."""
+_MAKING = Lock()
+"""One is made at a time: who asks for the same one waits for it."""
 
 SENT_WHOLE = 14 * 10**6
 """Bytes of weights and of one image's numbers that are sent at once: more is sent as it is asked for."""
@@ -89,11 +93,14 @@ def plan_of(
     shown = None if layers is None else tuple(dict.fromkeys(layers))
     plans = _PLANS.setdefault(net, {})
     key = (tuple(shapes[name] for name in net.inputs), shown, far)
-    if key not in plans:
-        while len(plans) >= _MOST:
-            plans.pop(next(iter(plans)))
-        plans[key] = _make(net, shapes, shown, far)
-    return plans[key]
+    found = plans.get(key)
+    if found is None:
+        with _MAKING:
+            found = plans.get(key) or _make(net, shapes, shown, far)
+            plans[key] = found
+            while len(plans) > _MOST:
+                plans.pop(next(iter(plans)))
+    return found
 
 
 def plan_for(net: Network, image: Any, layers: Iterable[str] | None = None) -> StagePlan:
@@ -354,9 +361,10 @@ def recorded_differences(net: LayerGraph) -> dict[str, Any]:
 
 def _model(net: LayerGraph) -> dict[str, Any]:
     total, trainable, fixed = net.count_params()
-    name = net.source.stem if net.source else net.name
-    path = name if net.source else None
-    return {"name": name, "params": [total, trainable, fixed], "path": path}
+    # Where the file lies is nobody's business but its owner's.
+    name, file = (net.source.stem, net.source.name) if net.source else (net.name, f"{net.name}.keras")
+    named = {"name": name, "file": file, "bundled": bundled_name(net.source) is not None}
+    return {**named, "params": [total, trainable, fixed]}
 
 
 def _described(stage: Stage) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 import cnnviz
 from apps.conftest import PAGES, htmls, pictures, tables
 from cnnviz import Layer, Network
+from cnnviz.commands import explore
 from cnnviz.network.examples import Examples
 from cnnviz.network.image_loading import load_images
 from cnnviz.network.open_networks import OPEN
@@ -102,6 +103,17 @@ def test_the_card_shows_each_input_that_is_a_picture(app_test, opened):
     assert re.findall('alt="([^"]*)"', card) == ["a made picture, left", "a made picture, right"]
     pictures = re.findall('src="([^"]*)"', card)
     assert len(set(pictures)) == 2
+
+
+def test_what_was_run_ahead_is_what_the_first_page_shows(app_test, opened, monkeypatch):
+    own = opened(colour)
+    explore._run_ahead(own)
+    monkeypatch.setattr(own._child, "ask", lambda *asked: pytest.fail(f"asked once more: {asked}"))
+    monkeypatch.setattr("cnnviz.stage.plan._make", lambda *asked: pytest.fail("planned once more"))
+    at = page(app_test, "overview")
+    assert not at.exception
+    assert not at.error
+    assert f"{own.name} says" in htmls(at)
 
 
 @pytest.fixture

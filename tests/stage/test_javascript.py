@@ -344,7 +344,7 @@ def test_receipts_add_up_as_in_python():
 
 
 KERAS_CODE = """({ copying }, stages) => stages.map((stage) => copying.kerasCode(
-  { scene: { header: { model: { path: "net" } }, items: [{ code: "x", title: "x" }] }, item: 0 },
+  { scene: { header: { model: { file: "net.keras" } }, items: [{ code: "x", title: "x" }] }, item: 0 },
   [{ cell: { row: 1, col: 2, channel: 0 }, stage: { axes: 3, part: "output", ...stage } }]))"""
 
 
@@ -387,7 +387,7 @@ def test_a_drawing_reaches_a_network_in_the_scale_that_its_digits_have(kind, con
 WRITTEN_OUT = """({ copying }, [file, values]) => copying.kerasCode(
   {
     scene: {
-      header: { model: { name: file } },
+      header: { model: { name: "pair", file } },
       items: [{ code: "", title: "two pictures" }],
       stages: [["left", 3], ["right", 1]].map(([layer, channels], index) =>
         ({ layer, index, op: { type: "input" }, axes: 3, shape: [8, 8, channels] })),
@@ -404,7 +404,7 @@ def test_code_writes_out_the_numbers_of_every_input(tmp_path, capsys):
     net.save(file)
     x = {name: rng.normal(size=net[name].output_shape).astype(np.float32) for name in net.inputs}
     values = [each.ravel().tolist() for each in x.values()]
-    code = ask_node(WRITTEN_OUT, [str(file.with_suffix("")), values], "copying")
+    code = ask_node(WRITTEN_OUT, [str(file), values], "copying")
     exec(code, {})
     assert float(capsys.readouterr().out.split()[-1]) == pytest.approx(float(net.predict(x)[0, 0]), abs=1e-6)
 

@@ -159,7 +159,9 @@ const READINGS = {
   contracted: (receipt) => ({ ...whole(receipt), weigh: ({ product = 0 }) => product }),
   sampled: ({ total = 0 }) => ({ kind: "sum", adds: true, sum: total, weigh: ({ product = 0 }) => product }),
   mean: ({ total = 0, count = 1 }) => ({ kind: "sum", adds: true, sum: total, weigh: ({ x }) => x / count }),
+  sum: ({ total = 0 }) => ({ kind: "sum", adds: true, sum: total, weigh: ({ x }) => x }),
   max: ({ total = 0, winner }) => taken(total, winner),
+  min: ({ total = 0, winner }) => taken(total, winner),
   affine({ total = 0, form, a = 1, b = 0, groups }) {
     const [{ x }] = groups[0].terms;
     const sum = form === "x*a+b" ? f(x * a) : f(x / b);
@@ -176,6 +178,7 @@ const READINGS = {
   }),
   merge({ mode = "", total = 0, groups }) {
     const { terms } = groups[0];
+    if (terms.length === 1) return { kind: "passes", adds: true, sum: total, weigh: () => total, only: 0 };
     const factor = ADDING[mode];
     if (factor) return { kind: "sum", adds: true, sum: total, weigh: ({ x }, t) => x * factor(t, terms.length) };
     if (mode === "multiply") return { kind: "product", sum: total, weigh: () => total };

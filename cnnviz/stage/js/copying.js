@@ -325,6 +325,16 @@ function pythonNumber(value) {
  */
 export function kerasCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
+  if (/[/:]/.test(stage.layer)) {
+    return `${runCode(view, "keras").replace("import keras\n", "").trimStart()}
+
+# A layer of a nested model, or a layer's later call: what Keras's own gives there, after its activation.
+from cnnviz.verification.comparison import KerasFile
+
+outputs = KerasFile(net.source)({name: run[name] for name in net.inputs})
+print(outputs[${quoted(stage.layer)}]${indexCode(stage, cell)})
+`;
+  }
   const before = stage.part === "output" ? "" : `
 layer = model.get_layer(${quoted(stage.layer)})
 layer.activation = keras.activations.linear  # to see the number before the activation`;
@@ -357,14 +367,13 @@ const UNKNOWN = "  # Put your network's file here: the view was not told where i
 function runCode(view, library) {
   const { scene } = view;
   const item = scene.items[view.item];
-  const { path, name } = scene.header.model;
+  const { name, file, bundled } = scene.header.model;
   const keras = library === "keras";
-  const named = path && keras ? `cnnviz.resources.asset(${quoted(`${path}.keras`)})` : quoted(path ?? `${name}.keras`);
-  const lines = [keras ? "import keras" : "import numpy as np", "", keras && path ? "import cnnviz.resources" : "import cnnviz"];
+  const lines = [keras ? "import keras" : "import numpy as np", "", keras && bundled ? "import cnnviz.resources" : "import cnnviz"];
   if (view.before) lines.push("", "# The numbers on the page were changed by hand; this is the network as it came.");
-  const file = keras ? "file" : named;
-  lines.push("", ...(keras ? [`file = ${named}${path ? "" : UNKNOWN}`] : []));
-  lines.push(`net = cnnviz.load_model(${file})${path || keras ? "" : UNKNOWN}`);
+  lines.push("");
+  const where = keras && bundled ? `cnnviz.resources.asset(${quoted(file)})` : `${quoted(bundled ? name : file)}${bundled ? "" : UNKNOWN}`;
+  lines.push(...(keras || !bundled ? [`file = ${where}`, "net = cnnviz.load_model(file)"] : [`net = cnnviz.load_model(${where})`]));
   if (item.code && !view.shown) lines.push(`image = ${item.code}  # ${oneLine(item.title)}`);
   else {
     lines.unshift("import base64");

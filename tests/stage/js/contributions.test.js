@@ -113,3 +113,14 @@ test("numbers that are no numbers come first, and sums of nothing have no shares
   const nothing = ranked([{ product: 0 }, { product: -0 }], sum);
   assert.deepEqual([nothing.shown, nothing.folded.map(({ share }) => share)], [[], [0, 0]]);
 });
+
+test("of an operation on one number that number is what it is made of; of a sum and a smallest all are weighed", () => {
+  const terms = [{ from: {}, x: 1 }, { from: {}, x: 2 }];
+  const read = (/** @type {object} */ receipt) => {
+    const { kind, shown, folded } = contributionsOf(/** @type {any} */ (receipt), { part: 1 });
+    return [kind, [...shown, ...folded].map(({ product }) => product)];
+  };
+  assert.deepEqual(read({ type: "merge", mode: "absolute", total: 1, groups: [{ terms: terms.slice(0, 1) }] }), ["passes", [1]]);
+  assert.deepEqual(read({ type: "sum", total: 3, groups: [{ terms }] }), ["sum", [2, 1]]);
+  assert.deepEqual(read({ type: "min", total: 1, winner: 0, groups: [{ terms }] }), ["winner", [1, 0]]);
+});
