@@ -102,7 +102,7 @@ def checked(scene: Scene, given: Any) -> dict[str, Any]:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 0
 
 
 def _is_named(value: Any, count: int) -> bool:
