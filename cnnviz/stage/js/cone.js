@@ -337,8 +337,38 @@ function fedPlaces(scene, s, flat, reader) {
   if (op.type === "softmax") return lineOf(op, flat);
   const inputs = reads.flatMap((source, input) => (source === s ? [input] : []));
   if (op.type !== "move" && !(op.type === "merge" && inputs.some((input) => op.maps[input]))) return [flat];
-  const place = placesRead(scene, reader);
-  return range(lengthOf(reader)).filter((n) => inputs.some((input) => place(n, input) === flat));
+  return inputs.flatMap((input) => [...placesFed(scene, reader, input)(flat)]);
+}
+
+/** @type {WeakMap<Stage, Map<number, (flat: number) => Int32Array>>} */
+const fed = new WeakMap();
+
+/**
+ * Where each number of an input goes to in a reader, sorted out once: there may be a million places to look through.
+ *
+ * @param {Scene} scene
+ * @param {Stage} reader
+ * @param {number} input
+ * @returns {(flat: number) => Int32Array}
+ */
+function placesFed(scene, reader, input) {
+  const kept = fed.get(reader) ?? new Map();
+  fed.set(reader, kept);
+  if (!kept.has(input)) {
+    const place = placesRead(scene, reader);
+    const length = lengthOf(scene.stages[reader.reads[input]]);
+    const from = Int32Array.from({ length: lengthOf(reader) }, (_, n) => place(n, input));
+    const ends = new Int32Array(length + 1);
+    for (const flat of from) if (flat >= 0) ends[flat + 1] += 1;
+    for (let flat = 0; flat < length; flat++) ends[flat + 1] += ends[flat];
+    const next = ends.slice();
+    const places = new Int32Array(ends[length]);
+    from.forEach((flat, n) => {
+      if (flat >= 0) places[next[flat]++] = n;
+    });
+    kept.set(input, (/** @type {number} */ flat) => places.subarray(ends[flat], ends[flat + 1]));
+  }
+  return kept.get(input);
 }
 
 /**

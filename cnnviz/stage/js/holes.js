@@ -113,14 +113,14 @@ function markRead(scene, stage, input, marked, read) {
   const channels = scene.stages[stage.reads[input]].shape[2];
   const { op } = stage;
   const [rows, cols, filters] = stage.shape;
-  const place = op.type === "move" || (op.type === "merge" && op.maps[input]) ? placesRead(scene, stage) : null;
+  const moved = op.type === "move" || (op.type === "merge" && op.maps[input]) ? pixelsMoved(scene, stage, input) : null;
   const [, width, depth] = op.rows ? readShape(scene, stage) : [0, 0, 0];
   if (op.rows && depth === channels) {
     markWindows(stage, marked, read, width);
     return;
   }
   // What works number by number at one depth reads the cell at its own place.
-  const alike = !op.rows && !place && op.type !== "sample" && op.type !== "softmax" && channels === filters;
+  const alike = !op.rows && !moved && op.type !== "sample" && op.type !== "softmax" && channels === filters;
   for (let pixel = 0; pixel < rows * cols; pixel++) {
     if (!marked[pixel]) continue;
     if (alike) read[pixel] = 1;
@@ -137,17 +137,44 @@ function markRead(scene, stage, input, marked, read) {
           if (row >= 0 && col >= 0) read[Math.floor(((row * op.along[1].size + col) * filters) / channels)] = 1;
         }
       }
-    } else if (place) {
-      for (let n = pixel * filters; n < (pixel + 1) * filters; n++) {
-        const at = place(n, input);
-        if (at >= 0) read[Math.floor(at / channels)] = 1;
-      }
+    } else if (moved) {
+      for (const at of moved[pixel]) read[at] = 1;
     } else {
       const own = range(filters).map((channel) => pixel * filters + channel);
       const places = op.type !== "softmax" ? own : op.step === 1 ? lineOf(op, own[0]) : own.flatMap((n) => lineOf(op, n));
       for (const at of places) read[Math.floor(at / channels)] = 1;
     }
   }
+}
+
+/** @type {WeakMap<Stage, Map<number, number[][]>>} */
+const pixels = new WeakMap();
+
+/**
+ * For each pixel of a stage that moves numbers those of an input that they come from, worked out once.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {number} input
+ */
+function pixelsMoved(scene, stage, input) {
+  const kept = pixels.get(stage) ?? new Map();
+  pixels.set(stage, kept);
+  if (!kept.has(input)) {
+    const place = placesRead(scene, stage);
+    const channels = scene.stages[stage.reads[input]].shape[2];
+    const [rows, cols, filters] = stage.shape;
+    kept.set(input, range(rows * cols).map((pixel) => {
+      /** @type {Set<number>} */
+      const read = new Set();
+      for (let n = pixel * filters; n < (pixel + 1) * filters; n++) {
+        const at = place(n, input);
+        if (at >= 0) read.add(Math.floor(at / channels));
+      }
+      return [...read];
+    }));
+  }
+  return kept.get(input);
 }
 
 /**

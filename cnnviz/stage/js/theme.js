@@ -50,7 +50,7 @@ export function themeAround(element) {
 
 /** Red, green, blue and alpha, 0 to 255, of a colour in any of the ways to write one. @param {string} colour */
 function coloursOf(colour) {
-  const pen = canvasOf(1, 1).getContext("2d");
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvasOf(1, 1).getContext("2d"));
   pen.fillStyle = "transparent";
   pen.fillStyle = colour;
   pen.fillRect(0, 0, 1, 1);
