@@ -226,7 +226,7 @@ def _style() -> str:
         " :is(th,td){padding:3px 10px 3px 0;text-align:right;vertical-align:middle;border:0;color:inherit}",
         " th{text-align:left;font-weight:normal}",
         f" :is(thead,tfoot) th{{color:{both('muted')}}}",
-        " tfoot th{text-align:right}",
+        " :is(thead th:not(:first-child),tfoot th){text-align:right}",
         f" tfoot tr:first-child>*{{border-top:1px solid {both('line')}}}",
         " .grid{display:inline-grid;gap:1px}",
         " .grid i{padding:1px 5px;text-align:right;font-style:normal}",

@@ -262,7 +262,7 @@ def largest_rows(terms: Terms) -> tuple[str, list[list[str]]]:
         rows.append(line if terms.selects else line + numbers)
     if terms.selects:
         return f"of {counted(len(terms), 'number')}", rows
-    return f"the {len(places)} largest of {len(terms)} products", rows
+    return f"the {len(places)} largest of {len(terms):,} products", rows
 
 
 def _listed(terms: Terms, chosen: Sequence[int], rest: Any) -> list[str]:
