@@ -48,13 +48,20 @@ export function themeAround(element) {
   return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
+/** @type {Map<string, Uint8ClampedArray>} */
+const painted = new Map();
+
 /** Red, green, blue and alpha, 0 to 255, of a colour in any of the ways to write one. @param {string} colour */
 function coloursOf(colour) {
+  const known = painted.get(colour);
+  if (known) return known;
   const pen = /** @type {CanvasRenderingContext2D} */ (canvasOf(1, 1).getContext("2d"));
   pen.fillStyle = "transparent";
   pen.fillStyle = colour;
   pen.fillRect(0, 0, 1, 1);
-  return pen.getImageData(0, 0, 1, 1).data;
+  const { data } = pen.getImageData(0, 0, 1, 1);
+  painted.set(colour, data);
+  return data;
 }
 
 /**
