@@ -20,6 +20,7 @@ from plain import plain
 from surroundings import surroundings
 
 from cnnviz.teaching.csv_tables import csv_text
+from cnnviz.teaching.lessons import LESSONS
 
 _PICTURE = component("picture")
 _TABLE = component("table")
@@ -37,8 +38,20 @@ def printed_address() -> None:
     """What stands below a page on paper: where to find it again."""
     query = urlencode({name: value for name, value in st.query_params.to_dict().items() if len(value) < 100})
     if st.context.url:
-        words = st.context.url.split("?")[0] + (f"?{query}" if query else "")
+        words = of_the_page(st.context.url.split("?")[0]) + (f"?{query}" if query else "")
         st.html(f'<p class="printed">{html.escape(words)}</p>')
+
+
+def of_the_page(url: str) -> str:
+    """The address that is meant where Streamlit took the end of a page's name for another page.
+
+    It cuts "convolution" off "why_convolution" and puts the whole name behind what is left.
+    """
+    base, _, page = url.rpartition("/")
+    for other in LESSONS:
+        if page != other and page.endswith(other):
+            base = base.removesuffix(f"/{page.removesuffix(other)}")
+    return f"{base}/{page}"
 
 
 def section(name: str, words: str = "") -> None:
