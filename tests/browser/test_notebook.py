@@ -295,6 +295,7 @@ def test_marimo_and_python_share_the_state(chromium, tmp_path):
             [re.compile(r"^conv2d_1 .*\(6, 9\) channel 3")]
         )
         of_view = "(root) => (%s)(root.getRootNode().host)"
+        assert roots.nth(0).evaluate(of_view % "({ view }) => view.colours.theme") == "light"
         roots.nth(0).evaluate(of_view % PIN)
         roots.nth(0).evaluate(of_view % PAINT)
         page.wait_for_timeout(1000)

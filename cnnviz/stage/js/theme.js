@@ -1,5 +1,7 @@
 // Light or dark: what the page around says.
 
+import { canvasOf } from "./dom.js";
+
 /** @typedef {"light" | "dark"} Theme */
 
 /**
@@ -40,11 +42,22 @@ export function themeAround(element) {
   /** @type {any} */
   let node = element;
   for (; node; node = node.parentElement ?? node.getRootNode()?.host ?? null) {
-    const colour = getComputedStyle(node).backgroundColor.match(/[\d.]+/g)?.map(Number);
-    if (!colour || colour[3] === 0) continue;
-    return 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2] < 128 ? "dark" : "light";
+    const [red, green, blue, alpha] = bytesOf(getComputedStyle(node).backgroundColor);
+    if (alpha) return 0.2126 * red + 0.7152 * green + 0.0722 * blue < 128 ? "dark" : "light";
   }
   return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+/**
+ * Any colour of CSS as red, green, blue and opacity, 0 to 255: a browser writes it as it was said, rgb() or oklch().
+ *
+ * @param {string} colour
+ */
+function bytesOf(colour) {
+  const context = canvasOf(1, 1).getContext("2d");
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  return context.getImageData(0, 0, 1, 1).data;
 }
 
 /**
