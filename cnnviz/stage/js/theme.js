@@ -54,7 +54,7 @@ export function themeAround(element) {
  * @param {string} colour
  */
 function bytesOf(colour) {
-  const context = canvasOf(1, 1).getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvasOf(1, 1).getContext("2d"));
   context.fillStyle = colour;
   context.fillRect(0, 0, 1, 1);
   return context.getImageData(0, 0, 1, 1).data;
