@@ -64,6 +64,8 @@ class WatchedTrainer:
         self._picture: Picture = {**initial_picture(trainer.network), "step": trainer.steps}
         self._weights, self._channel, self._field = "", 0, ""
         self._rest = 0.0
+        self._unseen: TrainingStep | None = None
+        """The last step, where it was passed over."""
         self._widget: Any = None
 
     def __call__(self, step: TrainingStep) -> None:
@@ -73,10 +75,10 @@ class WatchedTrainer:
         # The trainer takes over the step's weights before it tells of it.
         self._snapshots.add(self.trainer.state)
         began = time.monotonic()
+        self._unseen = step
         if began < self._rest:
             return
-        said, arrays = picture_of(step, self._layers)
-        self._picture = {**said, "arrays": arrays}
+        self._look_at(step)
         self._show()
         end = time.monotonic()
         self._rest = end + max(EVERY, (end - began) / LOOKED_AT)
@@ -89,11 +91,18 @@ class WatchedTrainer:
             self.update()
 
     def update(self) -> None:
-        """Show the trainer as it is now."""
+        """Show the trainer as it is now, with its last step if that was watched."""
         self._look_at_history(self.trainer.steps)
-        if self._picture["step"] != self.trainer.steps:
+        if self._unseen is not None and self._unseen.number == self.trainer.steps:
+            self._look_at(self._unseen)
+        elif self._picture["step"] != self.trainer.steps:
             self._picture = self._picture_at(self.trainer.steps)
         self._show()
+
+    def _look_at(self, step: TrainingStep) -> None:
+        said, arrays = picture_of(step, self._layers)
+        self._picture = {**said, "arrays": arrays}
+        self._unseen = None
 
     def show_step(self, step: int) -> None:
         """Show the last of the steps up to this one whose weights were kept."""

@@ -309,6 +309,7 @@ def test_marimo_and_python_share_the_state(chromium, tmp_path):
         expect(roots.nth(0)).to_have_attribute("data-theme", "light")
         walks_on(roots.nth(0))
         of_view = "(root) => (%s)(root.getRootNode().host)"
+        assert roots.nth(0).evaluate(of_view % "({ view }) => view.colours.theme") == "light"
         roots.nth(0).evaluate(of_view % PIN)
         roots.nth(0).evaluate(of_view % PAINT)
         page.wait_for_timeout(1000)

@@ -97,6 +97,10 @@ def test_pictures_take_a_tenth_of_the_time_at_most(trainer, digits, monkeypatch)
         now[0] += 1.0
     # One second of looking, then ten of training.
     assert shown == [1, 11, 21]
+    # The last step is shown whole, though it was passed over.
+    watched.update()
+    assert shown == [1, 11, 21, 25]
+    assert len(watched._picture["gradients"]) == 3
     assert [each.step for each in watched.curves.training] == list(range(1, 26))
 
 

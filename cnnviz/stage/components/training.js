@@ -301,7 +301,7 @@ class Panel {
       context.lineWidth = 2;
       if (wrong) context.strokeRect(x, y, TILE, TILE);
       context.fillStyle = wrong ? accent : ink;
-      context.fillText(wrong ? `${label} not ${answers[n]}` : `${label}`, x + TILE / 2, y + TILE + 12);
+      context.fillText(wrong ? `${label} not ${answers[n]}` : `${label}`, x + TILE / 2, y + TILE + 12, wide - 2);
     });
     const right = labels.filter((/** @type {number} */ label, /** @type {number} */ n) => answers[n] === label).length;
     const some = labels.length === batch.size ? "" : `${labels.length} of its `;
