@@ -222,9 +222,14 @@ def build_scene(
     _check_images(net, plan, count if index is None else 1)
     last = plan.taken.stages[-1]
     names = [str(i) for i in range(int(np.prod(last.shape)))]
-    if classes is not None and last.layer.name in map(net.resolve, net.outputs):
+    if last.layer.name in map(net.resolve, net.outputs):
         # One number for two classes says how likely the second one is.
-        names = class_names(classes, 2)[1:] if _tells_two(net, last) else class_names(classes, last.shape[2])
+        two = _tells_two(net, last)
+        if classes is not None:
+            names = class_names(classes, 2 if two else last.shape[2])
+        elif two:
+            names = ["0", "1"]
+        names = names[1:] if two else names
     start = {"path": [_cell_of(plan, shapes, pinned)] if pinned else [], "play": play}
     header: dict[str, Any] = {"plan": plan.key, "key": "", "base": None, "classes": names}
     header |= _colours(plan, run, index)

@@ -383,6 +383,7 @@ def test_one_number_for_two_classes_is_called_like_the_second():
         layers.append(Layer.from_config(kind, kind, config, inputs=(layers[-1].name,)))
     run = Network(layers, seed=0).run(np.zeros((4, 4, 3)))
     assert build_scene(run, classes=["cat", "dog"]).numbers.header["classes"] == ["dog"]
+    assert build_scene(run).numbers.header["classes"] == ["1"]
     with pytest.raises(
         ValueError, match="classes must have one name for each of the network's 2 classes, got 3"
     ):
