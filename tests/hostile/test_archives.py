@@ -230,6 +230,13 @@ def ends(count: int, inputs: int, outputs: int, reads: int) -> bytes:
     return archive(config=config)
 
 
+def one_input_twice() -> Config:
+    """Said of a model within the model, which is called on one tensor."""
+    inner = nested(1)["config"]["layers"][1]
+    inner["config"]["input_layers"] = [["in", 0, 0]] * 2
+    return functional([layer("InputLayer", "in", batch_shape=[None, 6, 6, 1]), inner])
+
+
 def chain(count: int) -> Config:
     layers = [layer("InputLayer", "l0", batch_shape=[None, 6, 6, 1])]
     return functional([*layers, *(layer("ReLU", f"l{i}", f"l{i - 1}") for i in range(1, count))])
@@ -260,6 +267,7 @@ CONFIGS: dict[str, tuple[Callable[[], bytes], str | None]] = {
         "a layer's name must be text without '/', at most 255",
     ),
     "too many layers": (lambda: archive(config=chain(MOST_CALLS + 1)), "more than 10,000 layers"),
+    "an input twice": (lambda: archive(config=one_input_twice()), "'inner' has one of its inputs twice"),
     "5,000 inputs": (lambda: ends(1, 5000, 1, 2), "the model has as inputs 5,000 tensors; at most 500"),
     "5,000 outputs": (lambda: ends(5000, 1, 5000, 2), "the model has as outputs 5,000 tensors"),
     "a sum of 40,000": (lambda: ends(1, 1, 1, 40_000), "a call of layer 'sum' reads 40,000 tensors"),

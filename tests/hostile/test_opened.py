@@ -30,7 +30,15 @@ from cnnviz.resources import app
 from harness.hostile import WORDS, markdown, marks
 from harness.limited import MEGABYTE, limited_calls
 from harness.model_files import archive, functional, layer
-from harness.opened_models import colour, dense_only, logits_only, no_dropout, segmentation
+from harness.opened_models import (
+    colour,
+    dense_only,
+    logits_only,
+    nested,
+    no_dropout,
+    opened_file,
+    segmentation,
+)
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
 FEW = ("feature_maps", "training")
@@ -177,6 +185,15 @@ def test_names_that_are_no_text_are_shown_as_far_as_they_are(app_test, opened, t
     assert "caf? &lt;b&gt;" in htmls(at)
     (result,) = own.evaluate().values()
     assert result.images == 4
+
+
+def test_a_kernel_is_not_laid_on_a_picture_that_it_does_not_fit_in(app_test, opened, tmp_path):
+    own = opened(opened_file(nested, tmp_path))
+    assert own.network.input_shape == (8, 8, 3)
+    for size, offered in ((7, True), (9, False)):
+        at = page(app_test, "kernels", kernel="box", size=str(size), on="digit")
+        assert not at.exception
+        assert any("asks for on “digit”" in warning.value for warning in at.warning) is not offered
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, 3e38])
