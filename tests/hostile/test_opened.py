@@ -199,6 +199,10 @@ def test_a_network_of_very_small_maps_is_shown_or_lacks_what_is_said(app_test, o
     assert "asks for about “cost”" in at.warning[0].value
     at = page(app_test, "pooling")
     assert "This page shows mnist_14k: own lacks" in " ".join(info.value for info in at.info)
+    OPEN.close_all()
+    Network([image(3, 4, 5, 2), layer("bent", "ReLU", "image")]).save(tmp_path / "volume.keras")
+    opened(tmp_path / "volume.keras")
+    assert not page(app_test, "overview").info
     assert "Traceback" not in caplog.text
 
 
