@@ -24,11 +24,12 @@ _EPOCHS = component("epochs")
 
 def show(
     run: str, measure: str, steps: Sequence[EpochStep], at: int, model: str, digit: Digit, label: int | None
-) -> int:
-    """A run's curves, a digit and the kernels in it, and the walk, at a step; which epoch is chosen.
+) -> tuple[int, int]:
+    """A run's curves, a digit and the kernels in it, and the walk, at a step.
 
     `run` is one of `recorded_runs` of the model; of several that are called so, digit and kernels are the
-    first one's. Where no epoch is chosen it is the step's.
+    first one's. Returned are the epoch that is chosen, and the step's, which it is where none is chosen: the
+    run's last one where the step is about another run, of more epochs.
     """
     runs, step = recorded_runs(model)[run], steps[at]
     history = cached.recorded_run(runs[0])
@@ -72,7 +73,7 @@ def show(
         on_epoch_change=keep,
         on_step_change=keep,
     )
-    return epoch
+    return epoch, wanted
 
 
 def go_to(steps: Sequence[EpochStep], at: int) -> None:

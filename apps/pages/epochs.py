@@ -57,8 +57,8 @@ def played() -> tuple[bool, int, int]:
         step = state.place("walk", len(steps), begins[run])
         measure = state.option("measure", MEASURES, steps[step].measure, st.segmented_control, "Measure")
     with player:
-        epoch = epoch_player.show(run, measure, steps, step, here.model, here.digit, here.label)
-    return run == "final", epoch, steps[step].epoch
+        epoch, opens = epoch_player.show(run, measure, steps, step, here.model, here.digit, here.label)
+    return run == "final", epoch, opens
 
 
 def batches(history: TrainingHistory) -> int:

@@ -246,6 +246,8 @@ with chrome.controls("named"):
     middle = 3 if 3 in sizes else sizes[0]
     size = state.option("size", sizes, middle, st.select_slider, "Size", on_change=forget_cells)
     pictures = {"digit": "the digit", "photo": "a photograph", "own": "your picture"}
+    if size > min(here.run.input.shape[1:3]):  # The kernel would have no place in it.
+        del pictures["digit"]
     picture = state.option(
         "on", pictures, "photo", st.segmented_control, "On", stays=any(map(state.wanted, SAID))
     )

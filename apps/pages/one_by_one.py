@@ -276,8 +276,7 @@ def show_all_digits(name: str, reduction: channels.Reduction) -> None:
 def show_saving() -> None:
     """What the layer is good for in this network."""
     reader = next_reader(here.network, name)
-    if reader is None:
-        return
+    assert reader is not None
     costs = channels.compare_without_mixing(here.network, name)
     few, many = here.network[name].output_shape[-1], here.network[name].input_shape[-1]
     size = "×".join(map(str, reader.config["kernel_size"]))
@@ -407,8 +406,10 @@ lesson.closer_in_aspects(
 if name:
     in_numbers = {
         "pixel": Aspect("One pixel through it", show_pixel, ("row", "column", "channel", "saved")),
-        "cost": Aspect("What it costs and saves", show_saving),
     }
+    behind = next_reader(here.network, name)
+    if behind is not None and behind.is_convolution and behind.config["groups"] == 1:
+        in_numbers["cost"] = Aspect("What it costs and saves", show_saving)
     if here.measures_digits:
         in_numbers["reduce"] = Aspect("How much of it is needed", show_reduction, ("by", "kept", "outputs"))
     lesson.closer_in_aspects(

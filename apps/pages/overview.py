@@ -84,7 +84,9 @@ evaluating.show(here)
 beside_bundled.show(here)
 models = cached.available_models()
 lesson.closer("networks", f"The two networks: {' and '.join(models)}", lambda: show_networks(models))
-if sum(layer.output_shape[-1] for layer in here.network if len(layer.output_shape) == 3) <= MOST_MAPS:
+# Each map is one, and a vector is a row of its own; what has more axes is not drawn.
+drawn = [layer.output_shape for layer in here.network if len(layer.output_shape) in (1, 3)]
+if drawn and sum(shape[-1] for shape in drawn if len(shape) == 3) <= MOST_MAPS:
     lesson.closer("layers", "All layers in one picture", show_all_layers, asks=("shared",))
 snippets.show(
     f"""

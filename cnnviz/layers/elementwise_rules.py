@@ -188,7 +188,7 @@ class Applied(Activation):
         chosen, condition, other = re.fullmatch(r"(.+?)(?: if (.+) else (.+))?", formula).groups()  # type: ignore[union-attr]
         if condition is None:
             return formula, ""
-        holds = (z if condition == "z" else float(condition)) != 0
+        holds = (z if condition == "z" else float(condition.strip("()"))) != 0
         return (chosen, f"{condition} is not 0") if holds else (other, f"{condition} is 0")
 
     def code(self, z: str, library: str = "cnnviz", arguments: Mapping[str, str] | None = None) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 from cnnviz.layers import ENTRIES
 from cnnviz.network.keras2_operations import KINDS as OPERATIONS
 from cnnviz.network.keras2_operations import as_operation
+from cnnviz.network.keras_config import LONGEST_NAME
+from cnnviz.numbers import brief
 
 KINDS = {
     "Model": "Functional",
@@ -230,13 +232,18 @@ def without_slashes(names: Iterable[Any]) -> dict[Any, str]:
     {'conv1/bn': 'conv1_bn_', 'conv1_bn': 'conv1_bn', 'scores': 'scores'}
     """
     names = list(names)
-    taken = {name for name in names if "/" not in str(name)}
-    changed = {}
     for name in names:
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"a layer's name must be text, got {brief(name)}")
+    taken = {name for name in names if "/" not in str(name)}
+    changed: dict[Any, str] = {}
+    for name in names:
+        if name in changed:
+            continue
         new = name
         if name not in taken:
             new = str(name).replace("/", "_")
-            while new in taken:
+            while new in taken and len(new) <= LONGEST_NAME:  # What is longer is refused.
                 new += "_"
             taken.add(new)
         changed[name] = new

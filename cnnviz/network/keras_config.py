@@ -26,6 +26,8 @@ MOST_CALLS = 10_000
 """Of layers in a network: nested models that call nested models can unfold without end."""
 MOST_NESTED = 50
 """Of models within one another."""
+MOST_TENSORS = 500
+"""Of inputs of a model, of its outputs, and of what one call reads: much is asked of each pair of them."""
 LONGEST_NAME = 255
 """Letters of a layer's name; that of a layer in a nested model holds those of the models too."""
 
@@ -232,17 +234,25 @@ class _Reader:
                 else:
                     kind = member.kind if isinstance(member, FileLayer) else ""
                     reads = _reads(node, where_called, kind)
+                _check_count(reads, f"a call of {where_called} reads")
                 model.calls.append((name, reads))
         model.inputs = _refs(data["config"].get("input_layers"), f"input_layers of {where}")
+        _check_count(model.inputs, f"{where} has as inputs")
         for ref in model.inputs:
             if ref[1:] != (0, 0):
                 raise ValueError(f"input_layers of {where} must be [layer, 0, 0], got {brief(list(ref))}")
         outputs = _refs(data["config"].get("output_layers"), f"output_layers of {where}")
+        _check_count(outputs, f"{where} has as outputs")
         for name, call, tensor in outputs:
             # Keras counts the calls of a nested Functional model from 1 here, and only here.
             source = model.members.get(name)
             offset = 1 if isinstance(source, Model) and source.functional else 0
             model.outputs.append((name, call - offset, tensor))
+
+
+def _check_count(tensors: list[Ref], what: str) -> None:
+    if len(tensors) > MOST_TENSORS:
+        raise ValueError(f"{what} {len(tensors):,} tensors; at most {MOST_TENSORS} are read")
 
 
 def _add(model: Model, name: str, member: FileLayer | Model, where: str) -> None:

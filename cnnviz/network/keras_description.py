@@ -149,6 +149,7 @@ class Description:
 
     def __init__(self, network: LayerGraph) -> None:
         self.network = network
+        self._has_weights = any(each.weights for each in network)
         self.places: dict[str, str] = {}
         """The group of each layer with weights, by its name, in the order in which Keras trains them."""
         model = structure_of(network)
@@ -158,6 +159,9 @@ class Description:
         group = weight_groups(f"{path}/layers".lstrip("/"))
         calls = calls_in_use(model)
         numbers = _renumbered(calls)
+        reads_of: dict[str, list[list[Ref]]] = {}
+        for (called, _), reads in calls.items():
+            reads_of.setdefault(called, []).append(reads)
         layers = []
         for name in members_in_order(model):
             member = model.members[name]
@@ -165,8 +169,7 @@ class Description:
             # A Sequential model's InputLayer has no group among its layers.
             data = self._member(name, member, (lambda kind: "") if is_chain_input else group)
             if model.functional:
-                own = [(call, reads) for call, reads in calls.items() if call[0] == name]
-                nodes = [self._node(member, reads, numbers, model) for _, reads in own]
+                nodes = [self._node(member, reads, numbers, model) for reads in reads_of.get(name, [])]
                 data |= {"name": name, "inbound_nodes": [node for node in nodes if node is not None]}
             layers.append(data)
         config: Config = {"name": model.name, "layers": layers}
@@ -228,7 +231,7 @@ class Description:
         if layer.precision in halves:
             return layer.raw_config.get("dtype", f"mixed_{layer.precision}")
         # Where there are no weights, only the file says in what it is computed.
-        return "float32" if any(each.weights for each in self.network) else layer.precision
+        return "float32" if self._has_weights else layer.precision
 
     def _node(
         self, member: FileLayer | Model, reads: list[Ref], numbers: Mapping[Call, int], model: Model

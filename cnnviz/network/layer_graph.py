@@ -19,6 +19,7 @@ from cnnviz.layers.activations import Activation, parse_activation
 from cnnviz.layers.shapes import with_shapes
 from cnnviz.network.keras_config import Model
 from cnnviz.numbers import brief
+from cnnviz.ops.annotations import check_numbers
 from cnnviz.resources import one_line
 
 
@@ -133,6 +134,7 @@ class LayerGraph:
             if weight not in layer.weights:
                 raise KeyError(f"{layer.name} has no weight {weight!r}, it has {sorted(layer.weights)}")
             old = layer.weights[weight]
+            check_numbers(value, key)
             array = np.array(value, old.dtype)
             if array.shape != old.shape:
                 raise ValueError(f"{key} must have shape {old.shape}, got {array.shape}")

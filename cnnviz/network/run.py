@@ -19,6 +19,7 @@ from cnnviz.network.inputs import images_of, modes_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
 from cnnviz.network.memory import check_gradient, check_kept
 from cnnviz.network.simplifying import RELU
+from cnnviz.ops.annotations import check_numbers
 from cnnviz.ops.padding import integer
 from cnnviz.resources import one_line
 
@@ -490,6 +491,7 @@ class Gradient(Mapping[str, np.ndarray]):
 
 
 def _weighted(run: Run, name: str, value: Any) -> np.ndarray:
+    check_numbers(value, "weights")
     shape, array = run[name].shape, np.array(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"weights of {name} must be real numbers, got dtype {array.dtype}")

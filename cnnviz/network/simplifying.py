@@ -135,7 +135,7 @@ def simplify(layers: Sequence[Layer], outputs: Sequence[str]) -> tuple[list[Inst
     An affine map goes into the convolution before it, or into the one behind it: past max pooling only if
     no channel's scale is negative, which would turn a maximum into a minimum; into a convolution only if
     that reads no padding, which the map would have to leave at zero. All of this only where nothing else
-    reads what disappears.
+    reads what disappears. What no output is made of is left out.
     """
     steps: list[Instruction] = []
     passed: dict[str, str] = {}
@@ -151,7 +151,11 @@ def simplify(layers: Sequence[Layer], outputs: Sequence[str]) -> tuple[list[Inst
         if not parts and layer.inputs:
             passed[layer.name] = reads[0]
     results = tuple(passed.get(name, name) for name in outputs)
-    return _Simplified(steps, results).steps(), results
+    needed = set(results)
+    for step in reversed(steps):
+        if step.name in needed:
+            needed.update(step.inputs)
+    return _Simplified([step for step in steps if step.name in needed], results).steps(), results
 
 
 class _Simplified:

@@ -59,6 +59,8 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
     """Append the layers of one call of a model; `feeds` are what it is called on, None if outermost."""
     where = f"model {prefix.rstrip('/')!r}" if prefix else "the model"
     arguments = {name: index for index, (name, _, _) in enumerate(model.inputs)}
+    if len(arguments) < len(model.inputs):
+        raise ValueError(f"{where} has one of its inputs twice")
     if feeds is not None and len(feeds) != len(arguments):
         raise ValueError(f"{where} takes {len(arguments)} inputs and is called on {len(feeds)}")
     labels = call_labels(name for name, _ in model.calls)

@@ -104,7 +104,7 @@ def checked(
             if value is not None and not check(value):
                 raise ValueError(f"{name} must be {rule}, got {brief(value)}")
         for name, value in bound.items():
-            check_length(value, name)
+            check_numbers(value, name)
         try:
             return function(*args, **named)
         except AttributeError as error:
@@ -120,8 +120,13 @@ def checked(
     return call
 
 
-def check_length(value: Any, name: str) -> None:
-    """ValueError for what would be an array of more than 100 million numbers, or a sequence without end."""
+def check_numbers(value: Any, name: str) -> None:
+    """ValueError for what would be an array of more than 100 million numbers, or a sequence without end.
+
+    And for an array with masked cells: NumPy would drop the mask, and what it hides would be computed with.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} must have no masked cells, as {name}.filled(0) has none")
     if not isinstance(value, np.ndarray) and _items_in(value, {}, MOST_AXES) > MOST_NUMBERS:
         raise ValueError(
             f"{name} must hold at most {MOST_NUMBERS:,} numbers, if it is no NumPy array, got {brief(value)}"

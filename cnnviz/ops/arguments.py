@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from cnnviz.numbers import brief
-from cnnviz.ops.annotations import check_length, in_brief
+from cnnviz.ops.annotations import check_numbers, in_brief
 from cnnviz.ops.padding import LIMIT, integer, integers
 
 Shape = tuple[int, ...]
@@ -129,7 +129,7 @@ def array(value: Any, name: str, dtype: Any = None) -> np.ndarray:
     >>> array([[1, 2]], "kernel", float)
     array([[1., 2.]])
     """
-    check_length(value, name)
+    check_numbers(value, name)
     try:
         return np.asarray(value, dtype)
     except Exception as error:  # An object's __array__ and __getitem__ can raise anything.

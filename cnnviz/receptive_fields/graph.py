@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property, reduce
+from heapq import heappop, heappush
 from math import gcd, lcm, prod
 from operator import or_
 
@@ -149,6 +150,15 @@ class Graph:
             )
         return cells
 
+    @cached_property
+    def _readers(self) -> list[list[int]]:
+        """The nodes that each node feeds, in their order."""
+        readers: list[list[int]] = [[] for _ in self.nodes]
+        for i, node in enumerate(self.nodes):
+            for source in dict.fromkeys(node.inputs):
+                readers[source].append(i)
+        return readers
+
     def period(self) -> int:
         """A number that every layer's stride divides: input sizes that differ by it are laid out alike."""
         # A layer's size grows by one where the input's does by its stride, which upsampling makes smaller.
@@ -166,12 +176,18 @@ class Graph:
     def _downstream(self, origin: int) -> Iterator[tuple[int, list[tuple[int, Links]]]]:
         """The nodes that the origin feeds, each with its links from such nodes or the origin."""
         reached = {origin}
-        for i in range(origin + 1, len(self.nodes)):
-            node = self.nodes[i]
-            paths = [(j, steps) for j, steps in zip(node.inputs, node.links, strict=True) if j in reached]
-            if paths:
+        waiting = [*self._readers[origin]]
+        while waiting:
+            i = heappop(waiting)
+            if i not in reached:
+                node = self.nodes[i]
                 reached.add(i)
-                yield i, paths
+                for reader in self._readers[i]:
+                    heappush(waiting, reader)
+                yield (
+                    i,
+                    [(j, steps) for j, steps in zip(node.inputs, node.links, strict=True) if j in reached],
+                )
 
 
 def _gathers(steps: Links, shape: Shape) -> bool:

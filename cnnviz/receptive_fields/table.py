@@ -92,6 +92,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         self.origin = self._graphs[0].nodes[source].name
         """The layer that is looked at."""
         self._names = [self._graphs[0].nodes[i].name for i in self._graphs[0].theory(source)]
+        self._fed = frozenset(self._names)
         self._field = cache(lambda name: ReceptiveField(self._graphs, name, self.origin))
         self._tables = cache(lambda name: ReceptiveFields(self._graphs, name))
 
@@ -99,13 +100,13 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         if isinstance(name, int) and not isinstance(name, bool):
             return self._field(self._names[name])
         layer = self._graphs[0].nodes[_find(self._graphs[0], name)].name
-        if layer not in self._names:
+        if layer not in self._fed:
             raise KeyError(f"{name} is not fed by {self.origin}")
         return self._field(layer)
 
     def __contains__(self, name: object) -> bool:
         place = self._graphs[0].index.get(name) if isinstance(name, str) else None
-        return place is not None and self._graphs[0].nodes[place].name in self._names
+        return place is not None and self._graphs[0].nodes[place].name in self._fed
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -269,7 +270,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         return {
             nodes[i].name: marks[i].box(unit_axes(nodes[i].shape))
             for i in sorted(marks)
-            if nodes[i].name in self._names and nodes[i].name != leave_out and nodes[i].countable
+            if nodes[i].name in self._fed and nodes[i].name != leave_out and nodes[i].countable
         }
 
 

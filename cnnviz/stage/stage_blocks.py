@@ -224,7 +224,8 @@ class _Graph:
                 continue
             merge = self.order[(meeting & -meeting).bit_length() - 1]
             ends = 1 << self.place[fork], 1 << self.place[merge]
-            steps = [s for s in self.order if s != fork and before[s] & ends[0] and after[s] & ends[1]]
+            between = self.order[self.place[fork] + 1 : self.place[merge] + 1]
+            steps = [step for step in between if before[step] & ends[0] and after[step] & ends[1]]
             kind = self._kind(fork, merge, steps)
             if before[merge] & ends[0] and len(steps) > 2 and kind:
                 yield steps, kind, None

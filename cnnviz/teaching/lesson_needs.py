@@ -15,6 +15,7 @@ import numpy as np
 from cnnviz.channels import mixing_layers
 from cnnviz.concepts.activation_exchange import hidden_activations
 from cnnviz.concepts.batch_normalization import normalizations
+from cnnviz.concepts.downsampling import map_layers
 from cnnviz.concepts.dropout import dropout_layers
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network, Run
@@ -87,6 +88,7 @@ def _light(net: Network) -> bool:
 
 LIGHT = Need(_light, "speed: one image takes it over 100 million multiply-adds, and this page needs hundreds")
 MAPS = Need(_maps, "a convolution over one image, of a size that is known")
+POOLABLE = Need(lambda net: bool(map_layers(net)), "maps of at least 4 rows and columns")
 WIDE = Need(_wide, "maps of more than 6 rows behind its first convolution")
 TWO = Need(lambda net: _convolutions(net) > 1, "two convolutions")
 THREE = Need(_three, "a convolution with kernels of 3 × 3")
@@ -121,7 +123,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "kernels": (MAPS,),
     "three_by_three": (MAPS, THREE),
     "one_by_one": (MAPS, MIXES),
-    "pooling": (MAPS,),
+    "pooling": (MAPS, POOLABLE),
     "activation_functions": (MAPS, BENDS),
     "batch_norm_and_dropout": (MAPS, TRAINS_OTHERWISE),
     "why_convolution": (MAPS, SOFTMAX, WIDE, LIGHT),

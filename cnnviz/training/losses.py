@@ -252,9 +252,11 @@ def _classes(output: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Labels as whole numbers, one for each line of outputs."""
     if labels.ndim == output.ndim and labels.shape[-1] == 1:
         labels = labels[..., 0]
-    if labels.dtype.kind not in "iu" and labels.size and not np.array_equal(labels, labels.astype(int)):
+    with np.errstate(invalid="ignore"):  # NaN is no class, whatever it becomes.
+        whole = labels.astype(np.int64, copy=False)
+    if labels.dtype.kind not in "iu" and not np.array_equal(labels, whole):
         raise TypeError(f"labels must be integers, classes from 0, got dtype {labels.dtype}")
-    return labels.astype(np.int64, copy=False)
+    return whole
 
 
 def _bounds(x: np.ndarray) -> tuple[Any, Any]:

@@ -26,6 +26,7 @@ from cnnviz.resources import app
 from cnnviz.stage import component
 from cnnviz.stage.component import answer, raster_of
 from cnnviz.stage.intervention import InterventionError, intervene
+from cnnviz.teaching.walks.epochs import epoch_steps
 from harness.hostile import WORDS, markdown, marks
 from harness.networks import image, layer
 
@@ -160,6 +161,16 @@ def test_a_parameter_may_be_there_twice_and_unknown_ones_too(visit):
     at.run()
     check(at, 0)
     assert "!\\[\\](//host.example)" in at.warning[0].value
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_a_step_of_the_walk_through_another_run_is_borne(visit, model):
+    """One about a run of more epochs: the network was to be shown as it was after the 60th of 40."""
+    steps = epoch_steps(model)
+    longest = max(range(len(steps)), key=lambda number: steps[number].epoch)
+    assert steps[longest].run != "final"
+    for about in ("numbers", "network", "digits", "validation"):
+        check(visit("epochs", model=model, walk=longest, about=about), 0)
 
 
 # Messages ----------------------------------------------------------------------------------------------

@@ -211,6 +211,32 @@ def laughing(depth: int) -> Config:
     return inner
 
 
+def slashed(count: int) -> bytes:
+    """Of Keras 2: as many layers of one name, in which an underscore takes the place of the slash."""
+    one = {"class_name": "ReLU", "name": "a/b", "config": {"name": "a/b"}, "inbound_nodes": []}
+    config = functional([layer("InputLayer", "in", batch_shape=[None, 6, 6, 1]), *[one] * count])
+    return archive(config=config, metadata={"keras_version": "2.12.0"})
+
+
+def ends(count: int, inputs: int, outputs: int, reads: int) -> bytes:
+    """A model with so many layers behind its one input, and its ends said so often."""
+    layers = [layer("InputLayer", f"in{k}", batch_shape=[None, 6, 6, 1]) for k in range(inputs)]
+    layers += [layer("ReLU", f"r{k}", "in0") for k in range(count)]
+    layers.append(layer("Add", "sum", "in0"))
+    layers[-1]["inbound_nodes"][0]["args"] = [layers[-1]["inbound_nodes"][0]["args"] * reads]
+    config = functional(layers)
+    config["config"]["input_layers"] = [[f"in{k}", 0, 0] for k in range(inputs)]
+    config["config"]["output_layers"] = [[f"r{k}", 0, 0] for k in range(outputs)]
+    return archive(config=config)
+
+
+def one_input_twice() -> Config:
+    """Said of a model within the model, which is called on one tensor."""
+    inner = nested(1)["config"]["layers"][1]
+    inner["config"]["input_layers"] = [["in", 0, 0]] * 2
+    return functional([layer("InputLayer", "in", batch_shape=[None, 6, 6, 1]), inner])
+
+
 def chain(count: int) -> Config:
     layers = [layer("InputLayer", "l0", batch_shape=[None, 6, 6, 1])]
     return functional([*layers, *(layer("ReLU", f"l{i}", f"l{i - 1}") for i in range(1, count))])
@@ -241,6 +267,19 @@ CONFIGS: dict[str, tuple[Callable[[], bytes], str | None]] = {
         "a layer's name must be text without '/', at most 255",
     ),
     "too many layers": (lambda: archive(config=chain(MOST_CALLS + 1)), "more than 10,000 layers"),
+    "an input twice": (lambda: archive(config=one_input_twice()), "'inner' has one of its inputs twice"),
+    "5,000 inputs": (lambda: ends(1, 5000, 1, 2), "the model has as inputs 5,000 tensors; at most 500"),
+    "5,000 outputs": (lambda: ends(5000, 1, 5000, 2), "the model has as outputs 5,000 tensors"),
+    "a sum of 40,000": (lambda: ends(1, 1, 1, 40_000), "a call of layer 'sum' reads 40,000 tensors"),
+    "as many as are read": (lambda: ends(500, 500, 500, 500), None),
+    "a name with a slash 20,000 times": (lambda: slashed(20_000), "two layers called 'a_b'"),
+    "a name of Keras 2 that is none": (
+        lambda: archive(
+            config=functional([{"class_name": "ReLU", "name": {"a": 1}, "config": {}}]),
+            metadata={"keras_version": "2.12.0"},
+        ),
+        "a layer's name must be text, got {'a': 1}",
+    ),
     "nested 60 times": (lambda: archive(config=nested(60)), "nested too deeply; at most 50"),
     "two to the 40 models": (
         lambda: archive(config=laughing(40)),

@@ -12,6 +12,7 @@ import random
 import re
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ import cnnviz
 from cnnviz import Layer, Network
 from cnnviz.commands import main
 from cnnviz.network import limits
+from cnnviz.network.saving import keras_file as keras_bytes
 from harness.limited import MEGABYTE, limited_calls, limited_command
 
 Chain = tuple[tuple[Any, ...], list[tuple[str, dict[str, Any]]]]
@@ -259,6 +261,30 @@ def test_the_size_is_checked_when_it_is_known() -> None:
     assert net.predict(np.zeros((1, 2, 2, 1), np.float32)).shape == (1, 512, 512, 1)
     with pytest.raises(ValueError, match="7168 x 7168 x 1 numbers"):
         net.predict(np.zeros((40, 28, 28, 1), np.float32), batch_size=40, memory_limit=4e9)
+
+
+@pytest.mark.parametrize("shape", ["a star", "forks", "long names"])
+def test_what_thousands_of_layers_take_grows_as_they_do(shape: str) -> None:
+    """Each layer was compared with all others: minutes for what a file may hold."""
+    layers = [Layer.from_config("image", "InputLayer", {"batch_shape": (None, 4, 4, 1)})]
+    for number in range(4000):
+        last, name = layers[-1].name, f"{'n' * 240}{number}"
+        if shape == "forks" and number % 2:
+            layers.append(Layer.from_config(name, "Add", {}, inputs=(layers[-2].name, last)))
+        else:
+            reads = "image" if shape == "a star" else last
+            layers.append(Layer.from_config(name, "ReLU", {}, inputs=(reads,)))
+    net, x = Network(layers), np.zeros((1, 4, 4, 1), np.float32)
+    plans = (
+        pytest.raises(ValueError, match="pairs of layers") if shape == "forks" else contextlib.nullcontext()
+    )
+    began = time.process_time()
+    net.predict(x)
+    keras_bytes(net)
+    str(cnnviz.receptive_field(net))
+    with plans:
+        bytes(cnnviz.view(net, x))
+    assert time.process_time() - began < 5
 
 
 def test_a_view_of_thousands_of_layers() -> None:

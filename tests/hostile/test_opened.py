@@ -29,8 +29,18 @@ from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.resources import app
 from harness.hostile import WORDS, markdown, marks
 from harness.limited import MEGABYTE, limited_calls
-from harness.model_files import archive, functional, layer
-from harness.opened_models import colour, dense_only, logits_only, no_dropout, segmentation
+from harness.model_files import archive, functional
+from harness.model_files import layer as described
+from harness.networks import conv, image, layer
+from harness.opened_models import (
+    colour,
+    dense_only,
+    logits_only,
+    nested,
+    no_dropout,
+    opened_file,
+    segmentation,
+)
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
 FEW = ("feature_maps", "training")
@@ -179,6 +189,32 @@ def test_names_that_are_no_text_are_shown_as_far_as_they_are(app_test, opened, t
     assert result.images == 4
 
 
+def test_a_network_of_very_small_maps_is_shown_or_lacks_what_is_said(app_test, opened, tmp_path, caplog):
+    """It ended two pages in an error that only the log tells."""
+    mix = conv("mix", "image", 3, 2, 1)
+    scores = layer("scores", "Dense", "flat", weights={"kernel": np.ones((18, 2))}, units=2, use_bias=False)
+    Network([image(3, 3, 3), mix, layer("flat", "Flatten", "mix"), scores]).save(tmp_path / "own.keras")
+    opened(tmp_path / "own.keras")
+    at = page(app_test, "one_by_one", about="cost")
+    assert "asks for about “cost”" in at.warning[0].value
+    at = page(app_test, "pooling")
+    assert "This page shows mnist_14k: own lacks" in " ".join(info.value for info in at.info)
+    OPEN.close_all()
+    Network([image(3, 4, 5, 2), layer("bent", "ReLU", "image")]).save(tmp_path / "volume.keras")
+    opened(tmp_path / "volume.keras")
+    assert not page(app_test, "overview").info
+    assert "Traceback" not in caplog.text
+
+
+def test_a_kernel_is_not_laid_on_a_picture_that_it_does_not_fit_in(app_test, opened, tmp_path):
+    own = opened(opened_file(nested, tmp_path))
+    assert own.network.input_shape == (8, 8, 3)
+    for size, offered in ((7, True), (9, False)):
+        at = page(app_test, "kernels", kernel="box", size=str(size), on="digit")
+        assert not at.exception
+        assert any("asks for on “digit”" in warning.value for warning in at.warning) is not offered
+
+
 @pytest.mark.parametrize("number", [np.nan, np.inf, 3e38])
 def test_pixels_that_are_no_pixels_are_said_and_numbers_that_are_none_are_shown(
     app_test, opened, tmp_path, number
@@ -213,8 +249,8 @@ def input_of(*shape: int | None, count: int = 1) -> bytes:
     mean = {2: "GlobalAveragePooling1D", 3: "GlobalAveragePooling2D"}
     layers = []
     for k in range(count):
-        layers.append(layer("InputLayer", f"image_{k}", batch_shape=[None, *shape]))
-        layers.append(layer(mean.get(len(shape), "ReLU"), f"mean_{k}", f"image_{k}"))
+        layers.append(described("InputLayer", f"image_{k}", batch_shape=[None, *shape]))
+        layers.append(described(mean.get(len(shape), "ReLU"), f"mean_{k}", f"image_{k}"))
     config = functional(layers)
     config["config"]["input_layers"] = [[f"image_{k}", 0, 0] for k in range(count)]
     config["config"]["output_layers"] = [[f"mean_{k}", 0, 0] for k in range(count)]

@@ -292,6 +292,28 @@ def test_what_no_memory_holds_is_refused_before_it_is_read(read: Callable[[Any],
         assert re.search(rf"\b{name}\b|must (be|hold)", str(caught.value)), caught.value
 
 
+def test_masked_cells_are_refused_and_no_mask_is_none() -> None:
+    """What a mask hides was computed with."""
+    bare = np.ma.masked_array(np.ones((1, 28, 28)), np.zeros((1, 28, 28), bool))
+    masked = np.ma.masked_array(bare.data, [[[True] + [False] * 27] * 28])
+    run, key = NET.run(bare), "conv2d/kernel"
+    kernel = np.ma.masked_equal(NET["conv2d"].weights["kernel"], NET["conv2d"].weights["kernel"].max())
+    readers = [
+        *(read for read, _ in READERS),
+        lambda value: training.Trainer(NET).step(
+            np.zeros((1, 28, 28)), np.ma.masked_array([1], [value is masked])
+        ),
+        lambda value: run.gradient(
+            NET.outputs[0], weights=np.ma.masked_array(np.ones(10), [True] + [False] * 9)
+        ),
+        lambda value: NET.with_weights({key: kernel}),
+    ]
+    for read in readers:
+        with pytest.raises(ValueError, match=r"must have no masked cells, as .*filled\(0\) has none"):
+            read(masked)
+    np.testing.assert_array_equal(NET.predict(bare), NET.predict(bare.data))
+
+
 EMPTY: list[tuple[Callable[[], Any], str]] = [
     (lambda: figures.maps.strongest(np.zeros((0, 3))), "values must be .H, W. and not empty"),
     (lambda: figures.maps.strongest(np.full((2, 2), np.nan)), "values must have a number to be the largest"),

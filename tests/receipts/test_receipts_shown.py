@@ -284,6 +284,14 @@ def test_a_softmax_close_to_1_is_written_as_it_is():
     assert numbers.endswith(" / 1.00001")
 
 
+@pytest.mark.parametrize(("condition", "said"), [(-1.0, "(-1.0) is not 0"), (0.0, "0.0 is 0")])
+def test_a_choice_by_a_constant_is_written(condition, said):
+    """A negative one stands in brackets."""
+    by = layer("y", "ops.Where", "x", condition=condition, x2=1.5)
+    run = Network([image(3, name="x"), by]).run(np.full((1, 3), 0.25))
+    assert f"(as {said})" in str(explain(run, "y", channel=1))
+
+
 def test_latex_by_hand():
     run = edge(np.arange(9) - 4, -2.25, activation="relu")
     assert explain(run, "edge", row=0, col=0).to_latex().splitlines()[1:] == [
