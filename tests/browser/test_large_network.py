@@ -131,7 +131,8 @@ def test_a_receipt_asks_for_its_patch_and_its_kernel(shown, stage, run):
 def test_python_computes_what_the_page_would_be_slow_at_and_it_is_said(shown, stage, run):
     s = stage("conv_2 relu")
     changes = [{"kind": "channel", "stage": "conv_1 relu", "channel": 3}]
-    of_view(shown, "(view, changes) => view.change(changes)", changes)
+    # Meanwhile Streamlit builds the element anew, which drops what was asked.
+    of_view(shown, "(view, changes) => { view.change(changes); view.seated = true; }", changes)
     until(shown, f"(view) => view.computedBy === 'python' && view.before && ({IDLE})(view)")
     expect(shown.locator(".cv-by")).to_have_text("computed by Python")
     changed, _ = intervene(large_network(), picture(), changes)

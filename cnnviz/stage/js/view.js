@@ -449,8 +449,11 @@ export class View {
       scene.header.host = next.header.host;
       scene.latest = next.numbers;
       this.history.follow();
-      // What is to be seen and is not here is asked for anew.
-      if (seated) this.again();
+      // What is to be seen and is not here is asked for anew, and so is what follows from changes.
+      if (seated) {
+        this.again();
+        if (this.turn > this.shownTurn) this.compute(this.turn).catch((error) => this.say(error.message));
+      }
       requestAnimationFrame(() => this.resizedTo());
       if (next.header.host.numbers) this.asking?.take(next.header.host.numbers, next.numbers);
       for (const extension of this.extensions) extension.answered?.();
