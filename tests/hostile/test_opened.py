@@ -194,11 +194,11 @@ def test_a_network_of_very_small_maps_is_shown_or_lacks_what_is_said(app_test, o
     mix = conv("mix", "image", 3, 2, 1)
     scores = layer("scores", "Dense", "flat", weights={"kernel": np.ones((18, 2))}, units=2, use_bias=False)
     Network([image(3, 3, 3), mix, layer("flat", "Flatten", "mix"), scores]).save(tmp_path / "own.keras")
-    opened(tmp_path / "own.keras")
+    own = opened(tmp_path / "own.keras")
     at = page(app_test, "one_by_one", about="cost")
     assert "asks for about “cost”" in at.warning[0].value
     at = page(app_test, "pooling")
-    assert "This page shows mnist_14k: own lacks" in " ".join(info.value for info in at.info)
+    assert f"This page shows mnist_14k: {own.name} lacks" in " ".join(info.value for info in at.info)
     OPEN.close_all()
     Network([image(3, 4, 5, 2), layer("bent", "ReLU", "image")]).save(tmp_path / "volume.keras")
     opened(tmp_path / "volume.keras")
