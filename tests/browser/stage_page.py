@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from browser.waiting import expect
@@ -95,6 +96,18 @@ def until(page, function: str, given: Any = None) -> None:
         f"([root, given]) => ({_OF_VIEW % function})(root, given)",
         arg=[page.locator(".cv").element_handle(), given],
     )
+
+
+def saved_files(page, folder: Path) -> set[str]:
+    """What *Save* puts into a folder, a picture and a state: their names."""
+    files: list[Any] = []
+    page.on("download", lambda file: files.append(file))
+    page.get_by_role("button", name="Save").click()
+    while len(files) < 2:
+        page.wait_for_timeout(50)
+    for file in files:
+        file.save_as(folder / file.suggested_filename)
+    return {file.suggested_filename for file in files}
 
 
 def place(page, *cell: int) -> tuple[float, float]:

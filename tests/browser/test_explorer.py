@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from browser.stage_page import expect_zoom, of_view, until
+from browser.stage_page import expect_zoom, of_view, saved_files, until
 from browser.waiting import expect, standing, until_settled
 
 
@@ -193,13 +193,7 @@ def test_another_digit_is_repainted_and_what_was_painted_stays_with_the_one_befo
 def test_a_saved_state_holds_the_digit_which_the_page_around_may_have_changed(overview, tmp_path):
     page = overview("?digit=42")
     expect_title(page, "Test digit 42 predicted 4")
-    files = []
-    page.on("download", lambda file: files.append(file))
-    page.get_by_role("button", name="Save").click()
-    while len(files) < 2:
-        page.wait_for_timeout(50)
-    for file in files:
-        file.save_as(tmp_path / file.suggested_filename)
+    saved_files(page, tmp_path)
     state = tmp_path / "cnnviz-mnist_14k.json"
     page.locator("input[type=file]").set_input_files(state)
     expect_title(page, "Test digit 42 predicted 4 with .*✓")

@@ -21,6 +21,7 @@ from browser.stage_page import (
     numbers_of,
     of_view,
     place,
+    saved_files,
     show,
     until,
     until_marked,
@@ -591,14 +592,8 @@ def test_a_picture_is_pasted_and_dropped_a_kernel_swapped_and_all_is_saved_and_r
     page.locator("[data-list]").click()
     expect(page.locator(".cv-changes li")).to_contain_text(["conv2d_1/kernel: channel 0 is sobel x"])
     made = verdict.inner_text(), of_view(page, "({ values }) => [...values[0]]")
-    files = []
-    page.on("download", lambda file: files.append(file))
-    page.get_by_role("button", name="Save").click()
-    while len(files) < 2:
-        page.wait_for_timeout(50)
-    for file in files:
-        file.save_as(tmp_path / file.suggested_filename)
-    assert {file.suggested_filename for file in files} == {"cnnviz-mnist_14k.png", "cnnviz-mnist_14k.json"}
+    names = saved_files(page, tmp_path)
+    assert names == {"cnnviz-mnist_14k.png", "cnnviz-mnist_14k.json"}
     with Image.open(tmp_path / "cnnviz-mnist_14k.png") as saved:
         assert saved.size == (28, 28)
     page = live()

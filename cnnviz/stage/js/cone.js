@@ -337,7 +337,7 @@ function fedPlaces(scene, s, flat, reader) {
   if (op.type === "softmax") return lineOf(op, flat);
   const inputs = reads.flatMap((source, input) => (source === s ? [input] : []));
   if (op.type !== "move" && !(op.type === "merge" && inputs.some((input) => op.maps[input]))) return [flat];
-  return inputs.flatMap((input) => [...placesFed(scene, reader, input)(flat)]);
+  return [...new Set(inputs.flatMap((input) => [...placesFed(scene, reader, input)(flat)]))];
 }
 
 /** @type {WeakMap<Stage, Map<number, (flat: number) => Int32Array>>} */
